@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A whole catalogue: a folder with `catalogue.toml` and one file per metric.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use jiff::civil::Date;
+use sha2::{Digest, Sha256};
+use stipple_ldp::Epsilon;
+
+use crate::check::{self, Finding, Text};
+use crate::definition::{Category, Definition, MetricKey, hex};
+use crate::source::CatalogueFile;
+
+/// Every metric that may be collected, in the order of their ids.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Catalogue {
+    /// the catalogue's name
+    pub title: String,
+    /// what one workstation may spend in an epoch
+    pub epsilon_epoch: Epsilon,
+    /// the most that one metric may cost
+    pub epsilon_cap: Epsilon,
+    definitions: Vec<Definition>,
+    by_key: BTreeMap<MetricKey, usize>,
+}
+
+/// A catalogue that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogueError {
+    /// A folder or file could not be read.
+    #[error("cannot read the catalogue at {path}: {source}; point --catalog at a folder with catalogue.toml")]
+    Unreadable {
+        /// what could not be read
+        path: PathBuf,
+        /// why
+        source: std::io::Error,
+    },
+    /// The catalogue was read and is wrong.
+    #[error("the catalogue has {} fault(s):\n{}", .0.len(), list(.0))]
+    Faulty(Vec<Finding>),
+}
+
+fn list(findings: &[Finding]) -> String {
+    findings.iter().map(Finding::to_string).collect::<Vec<_>>().join("\n")
+}
+
+impl Catalogue {
+    /// Loads a catalogue. Expired metrics are kept: see [`Self::active`].
+    ///
+    /// # Errors
+    /// [`CatalogueError`], with every fault of every file.
+    pub fn load(folder: &Path) -> Result<Self, CatalogueError> {
+        Self::read(folder, None)
+    }
+
+    /// Loads a catalogue as `stipple-catalog check` does: a metric that has expired by `today` is a fault as well.
+    ///
+    /// # Errors
+    /// [`CatalogueError`], with every fault of every file.
+    pub fn check(folder: &Path, today: Date) -> Result<Self, CatalogueError> {
+        Self::read(folder, Some(today))
+    }
+
+    fn read(folder: &Path, today: Option<Date>) -> Result<Self, CatalogueError> {
+        let (head_path, metric_paths) = files(folder)?;
+        let head_text = read(&head_path)?;
+        let head_text = Text { file: &head_path, text: &head_text };
+        let (title, epsilon_epoch, epsilon_cap) = head(&head_text).map_err(|f| CatalogueError::Faulty(vec![f]))?;
+        let (mut definitions, mut findings) = (Vec::<Definition>::new(), Vec::new());
+        for path in &metric_paths {
+            let text = read(path)?;
+            let text = Text { file: path, text: &text };
+            match check::definition(&text, epsilon_cap) {
+                Ok(definition) => {
+                    findings.extend(today.and_then(|day| check::expired(&definition, day, &text)));
+                    definitions.push(definition);
+                }
+                Err(found) => findings.extend(found),
+            }
+            findings.extend(duplicate_id(&metric_paths, &text));
+        }
+        if definitions.is_empty() && findings.is_empty() {
+            findings.push(head_text.at(
+                0,
+                "the catalogue has no metrics",
+                "add a file for each metric beside this one",
+            ));
+        }
+        if !findings.is_empty() {
+            return Err(CatalogueError::Faulty(findings));
+        }
+        definitions.sort_by(|a, b| a.id.cmp(&b.id));
+        let by_key = definitions.iter().enumerate().map(|(i, d)| (d.key, i)).collect();
+        Ok(Self { title, epsilon_epoch, epsilon_cap, definitions, by_key })
+    }
+
+    /// Every definition, in the order of their ids.
+    #[must_use]
+    pub fn definitions(&self) -> &[Definition] {
+        &self.definitions
+    }
+
+    /// The definitions that may be collected on a day.
+    pub fn active(&self, day: Date) -> impl Iterator<Item = &Definition> {
+        self.definitions.iter().filter(move |definition| definition.is_active(day))
+    }
+
+    /// The definition with an id.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Definition> {
+        self.definitions.binary_search_by(|d| d.id.as_str().cmp(id)).ok().map(|i| &self.definitions[i])
+    }
+
+    /// The definition that a report's key names.
+    #[must_use]
+    pub fn by_key(&self, key: MetricKey) -> Option<&Definition> {
+        self.by_key.get(&key).map(|&i| &self.definitions[i])
+    }
+
+    /// The categories that have a metric, in order.
+    #[must_use]
+    pub fn categories(&self) -> BTreeSet<Category> {
+        self.definitions.iter().map(|d| d.category).collect()
+    }
+
+    /// The SHA-256, in hexadecimal, of the epoch's budget and every definition's hash in the order of the ids.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let mut digest = Sha256::new();
+        digest.update(self.epsilon_epoch.micros().to_le_bytes());
+        for definition in &self.definitions {
+            digest.update(definition.hash.0);
+        }
+        let digest: [u8; 32] = digest.finalize().into();
+        hex(&digest)
+    }
+}
+
+/// `catalogue.toml` and the other TOML files, sorted by name.
+fn files(folder: &Path) -> Result<(PathBuf, Vec<PathBuf>), CatalogueError> {
+    let unreadable = |source| CatalogueError::Unreadable { path: folder.to_owned(), source };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let head = folder.join("catalogue.toml");
+    paths.retain(|path| *path != head);
+    Ok((head, paths))
+}
+
+fn read(path: &Path) -> Result<String, CatalogueError> {
+    std::fs::read_to_string(path).map_err(|source| CatalogueError::Unreadable { path: path.to_owned(), source })
+}
+
+fn head(text: &Text<'_>) -> Result<(String, Epsilon, Epsilon), Finding> {
+    let file: CatalogueFile = text.parse()?;
+    let epsilon =
+        |value: f64| Epsilon::try_from(value).map_err(|e| text.at(0, e.to_string(), "mend the number in this file"));
+    let (epoch, cap) = (epsilon(file.epsilon_epoch)?, epsilon(file.epsilon_cap)?);
+    if cap > epoch {
+        return Err(text.at(
+            0,
+            format!("epsilon_cap {cap} exceeds epsilon_epoch {epoch}"),
+            "a metric must fit the budget",
+        ));
+    }
+    Ok((file.title, epoch, cap))
+}
+
+/// An id that an earlier file has too. Files are compared by their text, so that a file with other faults counts.
+fn duplicate_id(paths: &[PathBuf], text: &Text<'_>) -> Option<Finding> {
+    #[derive(serde::Deserialize)]
+    struct OnlyId {
+        id: toml::Spanned<String>,
+    }
+    let id = toml::from_str::<OnlyId>(text.text).ok()?.id;
+    let earlier = paths.iter().take_while(|path| *path != text.file);
+    let twin = earlier.into_iter().find(|path| {
+        let other = std::fs::read_to_string(path).unwrap_or_default();
+        toml::from_str::<OnlyId>(&other).is_ok_and(|other| other.id.get_ref() == id.get_ref())
+    })?;
+    let problem = format!("the id {:?} is taken by {}", id.get_ref(), twin.display());
+    Some(text.at(id.span().start, problem, "give one of the two another id"))
+}
+
+/// Where programs look for the catalogue when nobody says: the folder in `STIPPLE_CATALOG`, else the installed one, else
+/// the one of a source checkout.
+#[must_use]
+pub fn default_folder() -> PathBuf {
+    if let Some(folder) = std::env::var_os("STIPPLE_CATALOG") {
+        return folder.into();
+    }
+    let installed = PathBuf::from("/usr/share/stipple/metrics");
+    if installed.is_dir() { installed } else { PathBuf::from("catalog/metrics") }
+}
