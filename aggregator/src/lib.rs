@@ -1,1 +1,22 @@
-//! Not yet.
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Takes noised reports in over HTTP, counts each exactly once, and exports the counts dataset.
+//!
+//! The way of a report: [`Server`] accepts the connection, `intake` checks the 64 bytes, `counter` puts every report that
+//! waits into one transaction, `store` makes it durable, and only then is the sender answered. What remains are sums.
+//! `docs/protocol.md` describes the endpoint and the dataset for other implementations.
+
+mod counter;
+mod export;
+mod intake;
+mod problem;
+mod seen;
+mod server;
+mod status;
+mod store;
+mod sums;
+mod window;
+
+pub use export::{ExportError, Exported, Unknown, export};
+pub use problem::Problem;
+pub use server::{Config, Limits, ServeError, Server, serve};
+pub use store::{Store, StoreError};

@@ -76,6 +76,12 @@ impl Buckets {
         u32::try_from(above.saturating_sub(1)).unwrap_or(u32::MAX)
     }
 
+    /// The smallest number of a bucket; `None` for `none` and beyond.
+    #[must_use]
+    pub fn lowest(&self, bucket: u32) -> Option<u64> {
+        self.lower.get(bucket as usize).copied()
+    }
+
     pub(crate) fn nothing(&self) -> u32 {
         self.none.unwrap_or(0)
     }

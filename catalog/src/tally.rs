@@ -42,7 +42,7 @@ pub enum Leaf<'a> {
 pub struct Occurrence<'a> {
     /// the value recorded
     pub leaf: Leaf<'a>,
-    /// how many times: 1 for a singular event, the count of an aggregate one
+    /// how many times: 1 for a singular event, the count of an aggregate one, 0 for a timer's later slices
     pub times: u64,
     /// for how long, in seconds: of a timer or a sequence
     pub seconds: u64,
@@ -85,8 +85,8 @@ impl Aggregate {
             (Self::Maximum, leaf) => (0, Update::Raise(number(leaf)?)),
             (Self::Duration, _) => (0, Update::Add(occurrence.seconds)),
         };
-        // A recorded zero times changes nothing.
-        (occurrence.times > 0).then_some(Change { key, update })
+        // Recorded zero times says nothing, except for how long.
+        (occurrence.times > 0 || self == Self::Duration).then_some(Change { key, update })
     }
 
     /// The true value that a week's tally amounts to. Keys come in the order of their symbols; an empty tally is the

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Writes the counts dataset: `counts.csv` and `manifest.json`.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, TransactionBehavior};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use stipple_catalog::{Catalogue, Definition, Week, hex};
+
+use crate::store::{Store, StoreError};
+
+const HEADER: &str = "metric,definition,week,reports,cell,count\n";
+
+/// A dataset that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A query failed.
+    #[error("the store {path} could not be read: {source}")]
+    Query {
+        /// the store
+        path: PathBuf,
+        /// why
+        source: rusqlite::Error,
+    },
+    /// The store holds counts that the catalogue cannot explain.
+    #[error(
+        "the store holds counts of {metric} under definition {definition}, which the catalogue does not have: \
+         export with the catalogue that they were counted under, or leave them out with --skip-unknown"
+    )]
+    Unknown {
+        /// the metric
+        metric: String,
+        /// its definition's hash
+        definition: String,
+    },
+    /// A file of the dataset could not be written.
+    #[error("cannot write {path}: {source}; choose a folder with room that this user may write to with --out")]
+    Write {
+        /// the file
+        path: PathBuf,
+        /// why
+        source: std::io::Error,
+    },
+}
+
+/// What to do with counts that the catalogue does not explain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unknown {
+    /// Refuse the export.
+    #[default]
+    Refuse,
+    /// Leave them out.
+    Skip,
+}
+
+/// The manifest of a dataset, as `manifest.json` holds it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Exported {
+    /// always `stipple-counts`
+    pub format: &'static str,
+    /// the format's version
+    pub version: u32,
+    /// the catalogue's title
+    pub title: String,
+    /// the catalogue's hash
+    pub catalogue_hash: String,
+    /// what one workstation may spend in an epoch
+    pub epsilon_epoch: stipple_ldp::Epsilon,
+    /// production or testing
+    pub phase: String,
+    /// the first and last week with a report
+    pub weeks: Option<Weeks>,
+    /// every metric with a report
+    pub metrics: Vec<MetricSummary>,
+    /// the files beside the manifest
+    pub files: Vec<DataFile>,
+    /// all reports
+    pub reports: u64,
+}
+
+/// A span of weeks, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Weeks {
+    /// the first
+    pub first: Week,
+    /// the last
+    pub last: Week,
+}
+
+/// One metric of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MetricSummary {
+    /// the metric's id
+    pub id: String,
+    /// its definition's hash
+    pub definition: String,
+    /// in how many weeks it was reported
+    pub weeks: u64,
+    /// its reports
+    pub reports: u64,
+}
+
+/// One file of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DataFile {
+    /// its name
+    pub name: String,
+    /// the SHA-256 of its bytes
+    pub sha256: String,
+    /// its rows without the header
+    pub rows: u64,
+}
+
+/// One metric and week of the store.
+struct Series<'c> {
+    definition: &'c Definition,
+    week: Week,
+    reports: u64,
+    counts: Vec<u64>,
+}
+
+/// Writes the dataset of a store into a folder, which is made when it is not there. The store may be being served: all is
+/// read in one transaction. Files appear under their names only when they are whole.
+///
+/// # Errors
+/// [`ExportError`].
+pub fn export(store: &Path, catalogue: &Catalogue, out: &Path, unknown: Unknown) -> Result<Exported, ExportError> {
+    let mut store = Store::open_to_read(store)?;
+    let phase = store.phase()?;
+    let path = store.path.clone();
+    let series = read(&mut store.conn, catalogue, unknown).map_err(|error| match error {
+        ReadError::Unknown { metric, definition } => ExportError::Unknown { metric, definition },
+        ReadError::Query(source) => ExportError::Query { path, source },
+    })?;
+    let csv = csv(&series);
+    let manifest = manifest(catalogue, phase, &series, &csv);
+    let json = serde_json::to_string_pretty(&manifest).unwrap_or_default() + "\n"; // strings and numbers serialise
+    std::fs::create_dir_all(out).map_err(|source| ExportError::Write { path: out.to_owned(), source })?;
+    // The manifest last: a manifest whose checksum fits means a whole dataset.
+    for (name, content) in [("counts.csv", &csv), ("manifest.json", &json)] {
+        let path = out.join(name);
+        replace(&path, content.as_bytes()).map_err(|source| ExportError::Write { path, source })?;
+    }
+    Ok(manifest)
+}
+
+enum ReadError {
+    Unknown { metric: String, definition: String },
+    Query(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for ReadError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Query(error)
+    }
+}
+
+fn read<'c>(conn: &mut Connection, catalogue: &'c Catalogue, unknown: Unknown) -> Result<Vec<Series<'c>>, ReadError> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    let mut received = tx.prepare("SELECT metric, definition, week, reports FROM received ORDER BY 1, 2, 3")?;
+    let mut counts =
+        tx.prepare("SELECT cell, count FROM counts WHERE metric = ?1 AND definition = ?2 AND week = ?3")?;
+    let mut series = Vec::new();
+    let mut rows = received.query([])?;
+    while let Some(row) = rows.next()? {
+        let (metric, hash): (String, [u8; 16]) = (row.get(0)?, row.get(1)?);
+        let (week, reports): (u16, i64) = (row.get(2)?, row.get(3)?);
+        let Some(definition) = catalogue.get(&metric).filter(|definition| definition.hash.0 == hash) else {
+            if unknown == Unknown::Skip {
+                continue;
+            }
+            return Err(ReadError::Unknown { metric, definition: hex(&hash) });
+        };
+        let mut cells = vec![0; definition.mechanism.cells()];
+        let mut found = counts.query((&metric, &hash[..], week))?;
+        while let Some(row) = found.next()? {
+            let (cell, count): (usize, i64) = (row.get::<_, u32>(0)? as usize, row.get(1)?);
+            if let Some(cell) = cells.get_mut(cell) {
+                *cell = count.unsigned_abs();
+            }
+        }
+        series.push(Series {
+            definition,
+            week: Week::from_index(week),
+            reports: reports.unsigned_abs(),
+            counts: cells,
+        });
+    }
+    Ok(series)
+}
+
+/// A row for every cell, also the empty ones, in the order of metric, week and cell. No field needs quoting.
+fn csv(series: &[Series<'_>]) -> String {
+    use std::fmt::Write as _;
+    let mut csv = String::from(HEADER);
+    for s in series {
+        for (cell, count) in s.counts.iter().enumerate() {
+            let (id, hash, week, reports) = (&s.definition.id, s.definition.hash, s.week, s.reports);
+            let _ = writeln!(csv, "{id},{hash},{week},{reports},{cell},{count}"); // writing to a String cannot fail
+        }
+    }
+    csv
+}
+
+fn manifest(catalogue: &Catalogue, phase: String, series: &[Series<'_>], csv: &str) -> Exported {
+    let mut metrics = BTreeMap::<&str, MetricSummary>::new();
+    for s in series {
+        let metric = metrics.entry(&s.definition.id).or_insert_with(|| MetricSummary {
+            id: s.definition.id.clone(),
+            definition: s.definition.hash.to_string(),
+            weeks: 0,
+            reports: 0,
+        });
+        metric.weeks += 1;
+        metric.reports += s.reports;
+    }
+    let weeks = || series.iter().map(|s| s.week);
+    let digest: [u8; 32] = Sha256::digest(csv).into();
+    Exported {
+        format: "stipple-counts",
+        version: 1,
+        title: catalogue.title.clone(),
+        catalogue_hash: catalogue.hash(),
+        epsilon_epoch: catalogue.epsilon_epoch,
+        phase,
+        weeks: weeks().min().zip(weeks().max()).map(|(first, last)| Weeks { first, last }),
+        metrics: metrics.into_values().collect(),
+        files: vec![DataFile {
+            name: "counts.csv".into(),
+            sha256: hex(&digest),
+            rows: series.iter().map(|s| s.counts.len() as u64).sum(),
+        }],
+        reports: series.iter().map(|s| s.reports).sum(),
+    }
+}
+
+/// Writes a file under another name, makes it durable, then gives it its own.
+fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    let mut file = File::create(&unfinished)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, path)
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Listens, limits what one connection may take, and stops without losing anything.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use stipple_catalog::{Catalogue, Clock, Phase};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::counter::Writer;
+use crate::intake::{Cut, Intake, receive};
+use crate::problem::Problem;
+use crate::status;
+use crate::store::{Store, StoreError, phase_name};
+use crate::window::Window;
+
+/// Everything that a server is made from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// where to listen; port 0 takes a free one
+    pub listen: SocketAddr,
+    /// the SQLite file
+    pub store: PathBuf,
+    /// what is counted
+    pub catalogue: Arc<Catalogue>,
+    /// the time
+    pub clock: Clock,
+    /// for real, or a drill
+    pub phase: Phase,
+    /// how many weeks before the current one are open
+    pub late_weeks: u16,
+    /// limits on senders
+    pub limits: Limits,
+}
+
+/// What the server lets senders take, so that none can starve the others.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// connections at a time; more wait to be accepted
+    pub connections: usize,
+    /// reports that wait for the writer; more are answered 503
+    pub queue: usize,
+    /// how long a request's head may take, and an idle connection may stay
+    pub head_time: Duration,
+    /// how long a body may take
+    pub body_time: Duration,
+    /// how long a connection may live
+    pub connection_life: Duration,
+    /// how long a connection that is to end may take over its last answer
+    pub farewell: Duration,
+    /// the most pages of 4 KiB that the store may grow to
+    pub store_pages: Option<u32>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // Below the 1024 open files that a service usually has.
+            connections: 800,
+            queue: 8192,
+            head_time: Duration::from_secs(15),
+            body_time: Duration::from_secs(10),
+            connection_life: Duration::from_secs(600),
+            farewell: Duration::from_secs(10),
+            store_pages: None,
+        }
+    }
+}
+
+impl Config {
+    /// Loopback on the usual port, for real, four late weeks, default limits.
+    #[must_use]
+    pub fn new(store: PathBuf, catalogue: Arc<Catalogue>, clock: Clock) -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8470)),
+            store,
+            catalogue,
+            clock,
+            phase: Phase::Production,
+            late_weeks: 4,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Why a server did not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; stop what uses it, or choose another with --listen")]
+    Listen {
+        /// the address
+        address: SocketAddr,
+        /// why
+        source: std::io::Error,
+    },
+    /// The clock is outside the range of weeks.
+    #[error("the clock cannot be right: {0}; set it and start again")]
+    Clock(#[from] stipple_catalog::WeekError),
+    /// The writer's thread did not start, or ended early.
+    #[error("the thread that writes to the store has ended; start again, nothing acknowledged is lost")]
+    Writer,
+}
+
+/// A server that is bound and has its store open, but answers nobody yet.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    router: Router,
+    limits: Limits,
+    writer: JoinHandle<()>,
+    writer_ended: oneshot::Receiver<()>,
+}
+
+/// Binds and runs a server until `shutdown` resolves.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+    Server::bind(config).await?.run(shutdown).await
+}
+
+impl Server {
+    /// Opens the store, starts the writer and binds the address.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub async fn bind(config: Config) -> Result<Self, ServeError> {
+        let Config { listen, store, catalogue, clock, phase, late_weeks, limits } = config;
+        let store = Store::open(&store, phase)?;
+        store.check_clock(Window::at(clock.now(), 0)?.oldest)?;
+        if let Some(pages) = limits.store_pages {
+            store.limit_pages(pages)?;
+        }
+        let cannot = |source| ServeError::Listen { address: listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(cannot)?;
+        let address = listener.local_addr().map_err(cannot)?;
+        tracing::info!("phase {}, store {}", phase_name(phase), store.path.display());
+        let writer = Writer { store, catalogue: catalogue.clone(), clock: clock.clone(), late_weeks };
+        let (counter, writer, writer_ended) = writer.start(limits.queue).map_err(|_| ServeError::Writer)?;
+        let body_time = limits.body_time;
+        let router = router(Intake { catalogue, clock, late_weeks, counter, body_time });
+        Ok(Self { listener, address, router, limits, writer, writer_ended })
+    }
+
+    /// The address that it listens on.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` resolves, then finishes the requests that are being answered and empties the journal.
+    ///
+    /// # Errors
+    /// [`ServeError::Writer`] when the writer ended by itself.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let Self { listener, router, limits, writer, writer_ended, .. } = self;
+        let (stop, stopped) = watch::channel(false);
+        let mut connections = JoinSet::new();
+        let accepting = accept(listener, router, &limits, &stopped, &mut connections);
+        let outcome = tokio::select! {
+            () = shutdown => Ok(()),
+            _ = writer_ended => Err(ServeError::Writer),
+            never = accepting => match never {},
+        };
+        // Every connection sees the end, answers what it has begun, and drops its way to the writer.
+        let _ = stop.send(true);
+        while connections.join_next().await.is_some() {}
+        // The writer ends once the last way to it is gone; a failure of its own is the outcome already.
+        let _ = tokio::task::spawn_blocking(move || writer.join()).await;
+        tracing::info!("stopped");
+        outcome
+    }
+}
+
+fn router(intake: Intake) -> Router {
+    let catalogue = status::render(&intake.catalogue);
+    Router::new()
+        .route("/v1/reports", post(receive))
+        .route("/readyz", get(status::ready))
+        .with_state(Arc::new(intake))
+        .route("/v1/catalog", get(status::catalogue).with_state(catalogue))
+        .route("/healthz", get(status::alive))
+        .fallback(async || Problem::NotFound)
+        .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+}
+
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    limits: &Limits,
+    stopped: &watch::Receiver<bool>,
+    connections: &mut JoinSet<()>,
+) -> std::convert::Infallible {
+    let places = Arc::new(Semaphore::new(limits.connections));
+    loop {
+        while connections.try_join_next().is_some() {}
+        // The semaphore is never closed.
+        let Ok(place) = places.clone().acquire_owned().await else { std::future::pending().await };
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of files, or the peer has gone already: others may end meanwhile.
+            sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        let (router, limits, stopped) = (router.clone(), limits.clone(), stopped.clone());
+        connections.spawn(async move {
+            converse(stream, router, limits, stopped).await;
+            drop(place);
+        });
+    }
+}
+
+/// A sender that was too slow.
+#[derive(Debug, thiserror::Error)]
+#[error("the sender took too long")]
+struct TooSlow;
+
+async fn converse(stream: TcpStream, router: Router, limits: Limits, mut stopped: watch::Receiver<bool>) {
+    // Answers are small and wait for nothing more; a socket without the option serves all the same.
+    let _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(router);
+    let service = service_fn(move |request| {
+        let answer = service.call(request);
+        async move {
+            // The router cannot fail.
+            let Ok(response) = answer.await;
+            if response.extensions().get::<Cut>().is_some() { Err(TooSlow) } else { Ok(response) }
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_time)
+        .max_buf_size(16 * 1024)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        // How a connection ended says nothing that may be logged.
+        _ = connection.as_mut() => return,
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+        () = sleep(limits.connection_life) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = timeout(limits.farewell, connection).await;
+}

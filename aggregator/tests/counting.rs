@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What was acknowledged is counted exactly once, and nothing else stays.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use stipple_aggregator::{ExportError, Unknown, export};
+use stipple_catalog::{Catalogue, REPORT_LEN, Report};
+use support::{Place, Program, Running, contains, id_of, reports, request, week, write_catalogue};
+
+/// The dataset that a set of reports must give.
+fn expected(catalogue: &Catalogue, sent: &[[u8; REPORT_LEN]]) -> String {
+    let mut series = BTreeMap::new();
+    for bytes in sent {
+        let report = Report::decode(bytes, catalogue).unwrap();
+        let mechanism = &report.definition.mechanism;
+        let (reports, cells) = series
+            .entry((&report.definition.id, report.definition.hash, report.week))
+            .or_insert_with(|| (0, vec![0; mechanism.cells()]));
+        *reports += 1;
+        mechanism.accumulate(&report.response, |cell| cells[cell] += 1).unwrap();
+    }
+    let rows = series.iter().flat_map(|((id, hash, week), (reports, cells))| {
+        let line = move |(cell, count)| format!("{id},{hash},{week},{reports},{cell},{count}\n");
+        cells.iter().enumerate().map(line)
+    });
+    std::iter::once("metric,definition,week,reports,cell,count\n".to_owned()).chain(rows).collect()
+}
+
+#[test]
+fn reports_become_support_counts_once_however_often_they_come() {
+    let place = Place::new();
+    let server = Running::start(place.config(&Place::clock()));
+    let sent =
+        [reports(&place.catalogue, week("2026-W47"), 1, 100), reports(&place.catalogue, week("2026-W48"), 2, 60)];
+    let sent = sent.concat();
+    for report in sent.iter().chain(&sent).chain(&sent[..10]) {
+        let answer = server.post(report);
+        assert_eq!((answer.status, answer.body.len()), (204, 0));
+    }
+    let (while_served, _) = place.export();
+    server.stop();
+    let (csv, manifest) = place.export();
+    assert_eq!(csv, expected(&place.catalogue, &sent));
+    assert_eq!(while_served, csv);
+    assert_eq!(manifest["reports"], 160);
+    assert_eq!(manifest["weeks"], serde_json::json!({ "first": "2026-W47", "last": "2026-W48" }));
+    assert_eq!(manifest["metrics"][0]["id"], "problems.falls");
+    assert_eq!((&manifest["metrics"][0]["weeks"], &manifest["metrics"][0]["reports"]), (&2.into(), &40.into()));
+    assert_eq!((&manifest["phase"], &manifest["version"]), (&"testing".into(), &1.into()));
+    assert_eq!(manifest["catalogue_hash"], place.catalogue.hash());
+    assert_eq!(manifest["files"][0]["rows"], csv.lines().count() - 1);
+    let sum = std::process::Command::new("sha256sum").arg(place.path("out/counts.csv")).output().unwrap();
+    assert!(sum.stdout.starts_with(manifest["files"][0]["sha256"].as_str().unwrap().as_bytes()));
+}
+
+#[test]
+fn an_empty_store_exports_an_empty_dataset() {
+    let place = Place::new();
+    Running::start(place.config(&Place::clock())).stop();
+    let (csv, manifest) = place.export();
+    assert_eq!(csv, "metric,definition,week,reports,cell,count\n");
+    assert!(manifest["weeks"].is_null() && manifest["reports"] == 0);
+}
+
+#[test]
+fn counts_that_the_catalogue_cannot_explain_are_refused_or_left_out() {
+    let place = Place::new();
+    let server = Running::start(place.config(&Place::clock()));
+    assert_eq!(server.post(&reports(&place.catalogue, week("2026-W48"), 3, 1)[0]).status, 204);
+    server.stop();
+    write_catalogue(&place.path("other/catalogue"), 2.0);
+    let other = Catalogue::load(&place.path("other/catalogue")).unwrap();
+    let out = place.path("out");
+    let refusal = export(&place.store(), &other, &out, Unknown::Refuse).unwrap_err();
+    assert!(matches!(&refusal, ExportError::Unknown { metric, .. } if metric == "problems.falls"), "{refusal}");
+    assert!(!out.exists());
+    assert_eq!(export(&place.store(), &other, &out, Unknown::Skip).unwrap().reports, 0);
+}
+
+/// Posts over a connection of its own, and again on a new one whenever it breaks, until every report is acknowledged.
+fn post_stubbornly(address: SocketAddr, share: &[[u8; REPORT_LEN]], acknowledged: &AtomicUsize) {
+    let mut stream: Option<TcpStream> = None;
+    for report in share {
+        let mut attempt = || -> std::io::Result<u16> {
+            if stream.is_none() {
+                let fresh = TcpStream::connect(address)?;
+                fresh.set_read_timeout(Some(Duration::from_secs(20)))?;
+                stream = Some(fresh);
+            }
+            let open = stream.as_mut().unwrap();
+            let head = b"POST /v1/reports HTTP/1.1\r\nHost: t\r\nContent-Length: 64\r\n\r\n";
+            let outcome = open.write_all(&[&head[..], report].concat()).and_then(|()| support::answer(open));
+            if outcome.is_err() {
+                stream = None;
+            }
+            outcome.map(|answer| answer.status)
+        };
+        while !matches!(attempt(), Ok(204)) {
+            std::thread::sleep(Duration::from_millis(2)); // the server is away
+        }
+        acknowledged.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn kill_9_loses_nothing_acknowledged_and_doubles_nothing() {
+    const KILLS: usize = 5;
+    let place = Place::new();
+    let sent = reports(&place.catalogue, week("2026-W48"), 4, 3000);
+    let mut program = Program::start(&place, SocketAddr::from(([127, 0, 0, 1], 0)));
+    let address = program.address;
+    let acknowledged = AtomicUsize::new(0);
+    let (mut kills_in_flight, mut store_at_kills) = (0, Vec::new());
+    std::thread::scope(|scope| {
+        let senders: Vec<_> =
+            sent.chunks(375).map(|share| scope.spawn(|| post_stubbornly(address, share, &acknowledged))).collect();
+        for kill in 1..=KILLS {
+            while acknowledged.load(Ordering::SeqCst) < kill * sent.len() / (KILLS + 1) {
+                std::thread::yield_now();
+            }
+            kills_in_flight += usize::from(senders.iter().any(|sender| !sender.is_finished()));
+            let before = acknowledged.load(Ordering::SeqCst);
+            program.kill();
+            // Every other time the next server itself finds the journal that was left.
+            if kill % 2 == 1 {
+                store_at_kills.push((before as u64, place.export().1["reports"].as_u64().unwrap()));
+            }
+            program = Program::start(&place, address);
+        }
+    });
+    // Every kill hit senders at work, and what was acknowledged by then was in the store.
+    assert_eq!(kills_in_flight, KILLS);
+    assert!(store_at_kills.iter().all(|(before, counted)| before <= counted), "{store_at_kills:?}");
+    let output = program.terminate();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(acknowledged.into_inner(), sent.len());
+    assert_eq!(place.export().0, expected(&place.catalogue, &sent));
+}
+
+#[test]
+fn a_stop_answers_what_it_has_begun() {
+    let place = Place::new();
+    let sent = reports(&place.catalogue, week("2026-W48"), 5, 400);
+    let server = Running::start(place.config(&Place::clock()));
+    let address = server.address;
+    let acknowledged: usize = std::thread::scope(|scope| {
+        let senders: Vec<_> = sent
+            .chunks(100)
+            .map(|share| {
+                let counts =
+                    |report| matches!(request(address, "POST", "/v1/reports", &[], report), Ok(a) if a.status == 204);
+                scope.spawn(move || share.iter().take_while(|report| counts(&report[..])).count())
+            })
+            .collect();
+        server.stop();
+        senders.into_iter().map(|sender| sender.join().unwrap()).sum()
+    });
+    assert_eq!(place.export().1["reports"], acknowledged);
+}
+
+#[test]
+fn a_full_disk_refuses_and_the_same_report_counts_once_there_is_room() {
+    let place = Place::new();
+    let sent = reports(&place.catalogue, week("2026-W48"), 6, 600);
+    let mut config = place.config(&Place::clock());
+    config.limits.store_pages = Some(8);
+    let server = Running::start(config);
+    let refused = sent.iter().position(|report| server.post(report).status == 503).expect("8 pages were enough");
+    assert_eq!(server.post(&sent[refused]).problem(), "store-unavailable");
+    assert_eq!(place.export().0, expected(&place.catalogue, &sent[..refused]), "a refusal has changed a count");
+    server.stop();
+    let server = Running::start(place.config(&Place::clock()));
+    for report in sent[..=refused].iter().chain(&sent[refused..]) {
+        assert_eq!(server.post(report).status, 204);
+    }
+    server.stop();
+    assert_eq!(place.export().0, expected(&place.catalogue, &sent));
+}
+
+#[test]
+fn a_closed_week_leaves_sums_and_no_id() {
+    let place = Place::new();
+    let clock = Place::clock();
+    let old = reports(&place.catalogue, week("2026-W47"), 7, 900);
+    let new = reports(&place.catalogue, week("2026-W49"), 8, 900);
+    let server = Running::start(place.config(&clock));
+    for report in old.iter().zip(&new).flat_map(|(a, b)| [a, b]) {
+        assert_eq!(server.post(report).status, 204);
+    }
+    assert!(place.holds(id_of(&old[0])) && place.holds(id_of(&new[0])), "the search does not find ids");
+    // A week on, W47 is closed. The next report finds that out, and a late one changes nothing.
+    clock.set("2026-12-24T12:00:00Z".parse().unwrap());
+    assert_eq!(server.post(&old[0]).problem(), "late");
+    assert_eq!(server.post(&new[0]).status, 204);
+    for report in &old {
+        assert!(!place.holds(id_of(report)), "an id outlives its week");
+    }
+    // Once closed, a week stays closed, also when the clock goes back.
+    clock.set(support::NOW.parse().unwrap());
+    assert_eq!(server.post(&old[0]).problem(), "late");
+    clock.set("2026-12-24T12:00:00Z".parse().unwrap());
+    server.stop();
+    assert!(place.holds(id_of(&new[0])));
+    assert_eq!(place.export().0, expected(&place.catalogue, &[old, new.clone()].concat()));
+    // A week that ends while nobody serves is closed at the next start, without any report.
+    clock.set("2027-01-18T12:00:00Z".parse().unwrap());
+    Running::start(place.config(&clock)).stop();
+    for report in &new {
+        assert!(!place.holds(id_of(report)), "an id outlives its week");
+    }
+}
+
+/// The journal shows single transactions, hence single reports, until it is emptied.
+#[test]
+fn the_journal_is_emptied_when_all_is_quiet() {
+    let place = Place::new();
+    let server = Running::start(place.config(&Place::clock()));
+    assert_eq!(server.post(&reports(&place.catalogue, week("2026-W48"), 9, 1)[0]).status, 204);
+    let journal = place.path("counts.sqlite-wal");
+    assert!(std::fs::metadata(&journal).unwrap().len() > 0);
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while std::fs::metadata(&journal).unwrap().len() > 0 {
+        assert!(std::time::Instant::now() < deadline, "the journal is never emptied");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    server.stop();
+}
+
+#[test]
+fn no_address_and_nothing_of_a_report_is_kept_or_printed() {
+    let place = Place::new();
+    // An address of loopback that stands in nothing else.
+    let mut program = Program::start(&place, SocketAddr::from(([127, 84, 113, 9], 0)));
+    let sent = reports(&place.catalogue, week("2026-W48"), 10, 50);
+    for report in &sent {
+        assert_eq!(request(program.address, "POST", "/v1/reports", &[], report).unwrap().status, 204);
+        let _ = request(program.address, "POST", "/v1/reports", &[], &report[1..]).unwrap();
+    }
+    let mut stdout = program.child.stdout.take().unwrap();
+    let mut output = program.terminate();
+    std::io::Read::read_to_end(&mut stdout, &mut output.stdout).unwrap();
+    place.export();
+    let peers = [&b"127.84.113.9"[..], &[127, 84, 113, 9], &[9, 113, 84, 127]];
+    for secret in peers {
+        assert!(!place.holds(secret) && !contains(&output.stdout, secret) && !contains(&output.stderr, secret));
+    }
+    for report in &sent {
+        // The id may stand in the database until the week closes; the report as it came never does.
+        assert!(place.holds(id_of(report)) && !place.holds(&report[25..]), "a report is kept");
+        let id = stipple_catalog::hex(id_of(report));
+        assert!(!contains(&output.stderr, id_of(report)) && !contains(&output.stderr, id.as_bytes()));
+    }
+    assert_eq!(output.stdout, b"", "nothing is printed after the first line");
+}

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the tests share: a small catalogue, a server in this process or the real program, and a bare HTTP/1.1 client.
+
+#![allow(dead_code, reason = "every test program uses a part of it")]
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::rngs::ChaCha20Rng;
+use rand::{Rng as _, SeedableRng as _};
+use stipple_aggregator::{Config, Server};
+use stipple_catalog::{Catalogue, Clock, Phase, REPORT_LEN, Report, ReportId, Week};
+use stipple_ldp::{TrueValue, Value};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+/// A Thursday in 2026-W50: open are W46 to W49.
+pub const NOW: &str = "2026-12-10T12:00:00Z";
+
+const COLOUR: &str = r#"
+mechanism = "subset-selection"
+[domain]
+kind = "symbol"
+values = ["red", "green", "blue", "amber", "violet", "cyan"]
+other = true
+none = true
+[tally]
+aggregate = "last"
+"#;
+const SHADE: &str = r#"
+mechanism = "randomised-response"
+[domain]
+kind = "symbol"
+values = ["dark", "light"]
+other = true
+none = true
+[tally]
+aggregate = "last"
+"#;
+const TOOLS: &str = r#"
+mechanism = "collision"
+[domain]
+kind = "set"
+values = ["awl", "bit", "cap", "die", "eye", "fan", "gin", "hob", "ink", "jig", "key", "lap"]
+most = 3
+other = true
+[tally]
+aggregate = "distinct"
+"#;
+const FALLS: &str = r#"
+mechanism = "truncated-geometric"
+[domain]
+kind = "count"
+most = 5
+[tally]
+aggregate = "count"
+"#;
+const EVENT: &str = "[[tally.events]]\nid = \"49d0451a-f706-4f50-81d2-70cc0ec923a4\"\npayload = \"s\"\n";
+
+/// The metrics of [`Place::new`], and how each behaves.
+pub const METRICS: [(&str, &str); 4] =
+    [("settings.colour", COLOUR), ("settings.shade", SHADE), ("usage.tools", TOOLS), ("problems.falls", FALLS)];
+
+/// A folder with a catalogue and room for a store; gone at the end.
+pub struct Place {
+    pub folder: TempDir,
+    pub catalogue: Arc<Catalogue>,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write_catalogue(&folder.path().join("catalogue"), 1.0);
+        let catalogue = Arc::new(Catalogue::load(&folder.path().join("catalogue")).unwrap());
+        Self { folder, catalogue }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.path("counts.sqlite")
+    }
+
+    pub fn clock() -> Clock {
+        Clock::manual(NOW.parse().unwrap())
+    }
+
+    /// A configuration for a drill on a free port.
+    pub fn config(&self, clock: &Clock) -> Config {
+        let mut config = Config::new(self.store(), self.catalogue.clone(), clock.clone());
+        config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        config.phase = Phase::Testing;
+        config
+    }
+
+    pub fn export(&self) -> (String, serde_json::Value) {
+        let out = self.path("out");
+        stipple_aggregator::export(&self.store(), &self.catalogue, &out, stipple_aggregator::Unknown::Refuse).unwrap();
+        let manifest = std::fs::read(out.join("manifest.json")).unwrap();
+        (std::fs::read_to_string(out.join("counts.csv")).unwrap(), serde_json::from_slice(&manifest).unwrap())
+    }
+
+    /// Whether the bytes stand in any file beside the catalogue (database, journal, export).
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        fn search(folder: &Path, bytes: &[u8]) -> bool {
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).any(|path| {
+                if path.is_dir() {
+                    !path.ends_with("catalogue") && search(&path, bytes)
+                } else {
+                    contains(&std::fs::read(&path).unwrap(), bytes)
+                }
+            })
+        }
+        search(self.folder.path(), bytes)
+    }
+}
+
+pub fn contains(text: &[u8], bytes: &[u8]) -> bool {
+    text.windows(bytes.len()).any(|window| window == bytes)
+}
+
+pub fn write_catalogue(folder: &Path, epsilon: f64) {
+    std::fs::create_dir_all(folder).unwrap();
+    let head = "title = \"Small\"\nepsilon_epoch = 4.0\nepsilon_cap = 2.0\n";
+    std::fs::write(folder.join("catalogue.toml"), head).unwrap();
+    for (id, body) in METRICS {
+        let category = id.split('.').next().unwrap();
+        let head = format!(
+            "id = \"{id}\"\ntitle = \"T\"\nquestion = \"Q?\"\ncategory = \"{category}\"\nowner = \"O\"\n\
+             approval = \"https://example.org/1\"\nintroduced = 2026-11-16\nexpires = 2027-01-08\nepsilon = {epsilon:.1}"
+        );
+        std::fs::write(folder.join(format!("{id}.toml")), format!("{head}{body}{EVENT}")).unwrap();
+    }
+}
+
+pub fn week(text: &str) -> Week {
+    text.parse().unwrap()
+}
+
+/// Encoded reports of every metric in turn, with their ids, drawn from a seed.
+pub fn reports(catalogue: &Catalogue, week: Week, seed: u64, n: usize) -> Vec<[u8; REPORT_LEN]> {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let made = catalogue.definitions().iter().cycle().take(n).map(|definition| {
+        let value = match definition.id.as_str() {
+            "usage.tools" => Value::Set(vec![1, 4]),
+            "problems.falls" => Value::Count(2),
+            _ => Value::Symbol(1),
+        };
+        let response = definition.mechanism.randomise(&TrueValue::new(value), &mut rng).unwrap();
+        let mut id = [0; 16];
+        rng.fill_bytes(&mut id);
+        Report { id: ReportId(id), definition, week, response }.encode().unwrap()
+    });
+    made.collect()
+}
+
+pub fn id_of(report: &[u8; REPORT_LEN]) -> &[u8] {
+    &report[1..17]
+}
+
+/// A server in this process.
+pub struct Running {
+    pub address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    thread: std::thread::JoinHandle<Result<(), stipple_aggregator::ServeError>>,
+}
+
+impl Running {
+    pub fn start(config: Config) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let server = runtime.block_on(Server::bind(config)).unwrap();
+        let address = server.address();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            runtime.block_on(server.run(async {
+                let _ = stopped.await;
+            }))
+        });
+        Self { address, stop, thread }
+    }
+
+    pub fn post(&self, body: &[u8]) -> Answer {
+        request(self.address, "POST", "/v1/reports", &[], body).unwrap()
+    }
+
+    pub fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.thread.join().unwrap().unwrap();
+    }
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The name of the problem that the answer is, whose form is checked.
+    pub fn problem(&self) -> String {
+        assert!(self.head.to_lowercase().contains("content-type: application/problem+json"), "{self:?}");
+        let document: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
+        assert_eq!(document["status"], self.status);
+        assert!(document["title"].is_string() && document["detail"].is_string(), "{document}");
+        document["type"].as_str().unwrap().strip_prefix("urn:stipple:problem:").unwrap().to_owned()
+    }
+}
+
+/// One request on a connection of its own.
+pub fn request(to: SocketAddr, method: &str, path: &str, headers: &[&str], body: &[u8]) -> io::Result<Answer> {
+    let mut stream = TcpStream::connect(to)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: t\r\nContent-Length: {length}\r\n{headers}\r\n");
+    stream.write_all(&[head.as_bytes(), body].concat())?;
+    answer(&mut stream)
+}
+
+/// Reads one answer.
+pub fn answer(stream: &mut TcpStream) -> io::Result<Answer> {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
+    let lower = head.to_lowercase();
+    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok(Answer { status, head, body })
+}
+
+/// The real program, serving.
+pub struct Program {
+    pub child: Child,
+    pub address: SocketAddr,
+}
+
+impl Program {
+    pub fn command(place: &Place) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stipple-aggregator"));
+        command.current_dir(place.folder.path()).env_remove("STATE_DIRECTORY").env("STIPPLE_CATALOG", "catalogue");
+        command
+    }
+
+    /// Starts it in a drill; `listen` lets it come back to the same port.
+    pub fn start(place: &Place, listen: SocketAddr) -> Self {
+        let mut command = Self::command(place);
+        command.args(["serve", "--phase", "testing", "--now", NOW, "--store", "sqlite:counts.sqlite", "--listen"]);
+        Self::attach(command.arg(listen.to_string()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Waits for the line that says where it listens.
+    pub fn attach(mut child: Child) -> Self {
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim_end().strip_prefix("listening on http://");
+        let Some(address) = address.and_then(|address| address.parse().ok()) else {
+            panic!("{line:?} {:?}", child.wait_with_output());
+        };
+        Self { child, address }
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; returns the status and what it printed after its first line.
+    pub fn terminate(self) -> Output {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait_with_output().unwrap()
+    }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `stipple-bench`: measures Stipple beside a reference, both in one run, and writes the ratios.
+//!
+//! A ratio says how many times the reference's rate Stipple reaches. Rates on their own say more about the machine.
+
+mod encoding;
+mod intake;
+mod load;
+mod row;
+mod sample;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Parser;
+use stipple_catalog::{Catalogue, default_folder};
+
+use crate::row::Row;
+
+/// Measure Stipple beside references and write the ratios.
+#[derive(Parser)]
+#[command(name = "stipple-bench", version, after_help = "Example: cargo run --release -p stipple-benches -- --quick")]
+struct Arguments {
+    /// A smoke test: the same code, too few rounds for figures.
+    #[arg(long)]
+    quick: bool,
+    /// The catalogue's folder [default: $STIPPLE_CATALOG, else the installed one, else catalog/metrics].
+    #[arg(long)]
+    catalog: Option<PathBuf>,
+    /// The folder for ratios.json and, while it runs, the store.
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+    /// Keep-alive connections of the load generator.
+    #[arg(long, default_value_t = 256)]
+    connections: usize,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let folder = arguments.catalog.unwrap_or_else(default_folder);
+    let catalogue = Catalogue::load(&folder)?;
+    std::fs::create_dir_all(&arguments.out).with_context(|| format!("cannot make {}", arguments.out.display()))?;
+    let mut rows = encoding::measure(&catalogue, arguments.quick)?;
+    rows.push(intake::measure(catalogue, &arguments.out, arguments.connections, arguments.quick)?);
+    print(&rows);
+    let path = arguments.out.join("ratios.json");
+    std::fs::write(&path, serde_json::to_string_pretty(&rows)? + "\n")
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    println!("written to {}", path.display());
+    Ok(())
+}
+
+fn print(rows: &[Row]) {
+    println!("{:<34} {:>12} {:>12} {:>7} {:>6}  reference", "per second", "ours", "reference", "ratio", "goal");
+    for row in rows {
+        println!(
+            "{:<34} {:>12.0} {:>12.0} {:>7.2} {:>6.2}  {}",
+            row.name, row.ours, row.reference, row.ratio, row.goal, row.reference_name
+        );
+    }
+}

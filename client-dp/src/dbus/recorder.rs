@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `com.endlessm.Metrics`: the interface that applications record events over today.
+
+use std::sync::Arc;
+
+use zbus::message::Header;
+use zbus::wire::{ObjectPath, OwnedObjectPath, OwnedVariant};
+use zbus::{BoxDBusError, Connection, DBusError, fdo, interface};
+
+use super::daemon::{Daemon, DaemonError};
+use super::{RECORDER_PATH, timers};
+
+const SET_ENABLED: &str = "com.endlessm.Metrics.SetEnabled";
+const RESET_TRACKING_ID: &str = "com.endlessm.Metrics.ResetTrackingId";
+
+/// The interface's own errors.
+#[derive(Debug, DBusError)]
+#[zbus(prefix = "com.endlessm.Metrics.Error")]
+enum RecorderError {
+    MetricsDisabled(String),
+    InvalidEventId(String),
+}
+
+/// The recorder's object.
+#[derive(Debug)]
+pub(super) struct Recorder(pub Arc<Daemon>);
+
+/// A timer's object.
+#[derive(Debug)]
+pub(super) struct AggregateTimer {
+    pub daemon: Arc<Daemon>,
+    pub number: u64,
+}
+
+pub(super) fn timer_path(number: u64) -> OwnedObjectPath {
+    // Digits behind a valid path are valid.
+    ObjectPath::from_string_unchecked(format!("{RECORDER_PATH}/AggregateTimer{number}")).into()
+}
+
+fn sender(header: &Header<'_>) -> fdo::Result<String> {
+    header.sender().map(ToString::to_string).ok_or_else(|| fdo::Error::Failed("the caller has no name".to_owned()))
+}
+
+#[interface(name = "com.endlessm.Metrics.EventRecorderServer")]
+impl Recorder {
+    /// Whether events are recorded and reports sent.
+    #[zbus(property)]
+    async fn enabled(&self) -> bool {
+        self.0.workstation.lock().await.is_on().unwrap_or(false)
+    }
+
+    /// Always empty: there is no tracking id.
+    #[zbus(property)]
+    async fn tracking_id(&self) -> String {
+        String::new()
+    }
+
+    /// Switches everything on or off. Off deletes what was recorded.
+    async fn set_enabled(
+        &self,
+        enabled: bool,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<()> {
+        let refusal = "Disabling metrics is only allowed from system settings";
+        self.0.authority.demand(connection, &header, SET_ENABLED, refusal).await?;
+        self.0.set_enabled(connection, enabled).await.map_err(|error| fdo::Error::Failed(error.to_string()))
+    }
+
+    /// Records an event that happened once.
+    async fn record_singular_event(
+        &self,
+        user_id: u32,
+        event_id: Vec<u8>,
+        relative_timestamp: i64,
+        has_payload: bool,
+        payload: OwnedVariant,
+    ) {
+        let _unused = (user_id, relative_timestamp);
+        self.0.record(&event_id, has_payload.then_some(&*payload), 1, 0).await;
+    }
+
+    /// Records an event that happened a number of times.
+    async fn record_aggregate_event(
+        &self,
+        user_id: u32,
+        event_id: Vec<u8>,
+        count: i64,
+        relative_timestamp: i64,
+        has_payload: bool,
+        payload: OwnedVariant,
+    ) {
+        let _unused = (user_id, relative_timestamp);
+        let times = u64::try_from(count).unwrap_or(0);
+        self.0.record(&event_id, has_payload.then_some(&*payload), times, 0).await;
+    }
+
+    /// Records a sequence: one occurrence that lasted from its first to its last entry, with the first payload in it.
+    async fn record_event_sequence(&self, user_id: u32, event_id: Vec<u8>, events: Vec<(i64, bool, OwnedVariant)>) {
+        let _unused = user_id;
+        let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
+        let nanoseconds = last.0.saturating_sub(first.0);
+        let seconds = u64::try_from(nanoseconds).unwrap_or(0) / 1_000_000_000;
+        let payload = events.iter().find(|event| event.1).map(|event| &*event.2);
+        self.0.record(&event_id, payload, 1, seconds).await;
+    }
+
+    /// Delivers the reports whose moment has come; it does not bring any forward.
+    async fn upload_events(&self) -> Result<(), BoxDBusError> {
+        if !self.enabled().await {
+            return Err(disabled(
+                "Could not upload events because the metrics system is disabled. You may enable the metrics system via Settings > Privacy > Metrics",
+            ));
+        }
+        match self.0.upload().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Box::new(fdo::Error::Failed(error.to_string()))),
+        }
+    }
+
+    /// There is no tracking id to reset.
+    async fn reset_tracking_id(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<()> {
+        let refusal = "Only privileged users can reset the tracking ID";
+        self.0.authority.demand(connection, &header, RESET_TRACKING_ID, refusal).await?;
+        Err(fdo::Error::UnknownMethod(
+            "Method ResetTrackingId is not implemented on interface com.endlessm.Metrics.EventRecorderServer"
+                .to_owned(),
+        ))
+    }
+
+    /// Starts a timer, which runs until it is stopped or its caller leaves the bus.
+    #[zbus(out_args("timer_object_path"))]
+    async fn start_aggregate_timer(
+        &self,
+        user_id: u32,
+        event_id: Vec<u8>,
+        has_payload: bool,
+        payload: OwnedVariant,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<OwnedObjectPath, BoxDBusError> {
+        let _unused = user_id;
+        if !self.enabled().await {
+            return Err(disabled("Could not start the timer because the metrics system is disabled"));
+        }
+        let Ok(event) = <[u8; 16]>::try_from(event_id.as_slice()) else {
+            return Err(Box::new(RecorderError::InvalidEventId("An event id has 16 bytes".to_owned())));
+        };
+        let owner = sender(&header).map_err(boxed)?;
+        let started = self.0.start_timer(connection, &owner, event, has_payload.then_some(payload)).await;
+        match started.map_err(|error| boxed(fdo::Error::Failed(error.to_string())))? {
+            Some(number) => Ok(timer_path(number)),
+            None => Err(boxed(fdo::Error::LimitsExceeded(format!(
+                "a caller may run {} timers at once",
+                timers::TIMERS_PER_CALLER
+            )))),
+        }
+    }
+}
+
+fn disabled(text: &str) -> BoxDBusError {
+    Box::new(RecorderError::MetricsDisabled(text.to_owned()))
+}
+
+fn boxed(error: fdo::Error) -> BoxDBusError {
+    Box::new(error)
+}
+
+#[interface(name = "com.endlessm.Metrics.AggregateTimer")]
+impl AggregateTimer {
+    /// Stops the timer and tallies its time.
+    async fn stop_timer(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<()> {
+        self.daemon.stop_timer(connection, self.number, &sender(&header)?).await
+    }
+}
+
+impl From<DaemonError> for fdo::Error {
+    fn from(error: DaemonError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Randomised reports that are paid for, and what became of them.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction, params};
+use stipple_catalog::{REPORT_LEN, Report, ReportId, Week, WireError};
+
+use crate::ledger::Spent;
+
+/// A report whose cost is durable. Only [`due`] and [`all`] make one, by reading what a transaction has committed; the uploader
+/// takes nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    id: [u8; 16],
+    bytes: [u8; REPORT_LEN],
+}
+
+impl Outgoing {
+    /// The exact bytes that leave.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; REPORT_LEN] {
+        &self.bytes
+    }
+
+    /// The report's id.
+    #[must_use]
+    pub const fn id(&self) -> ReportId {
+        ReportId(self.id)
+    }
+}
+
+/// An outbox line for the owner's view.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// the metric's id
+    pub metric: String,
+    /// the week that is reported
+    pub week: Week,
+    /// the exact bytes
+    pub outgoing: Outgoing,
+    /// not before this moment
+    pub send_after: Timestamp,
+    /// `waiting`, `sent` or `refused`
+    pub outcome: String,
+}
+
+/// What is wrong when a report cannot be written down.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PutError {
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+}
+
+/// Writes a report down, in the transaction that holds its cost.
+pub(crate) fn put(
+    transaction: &Transaction<'_>,
+    _paid: Spent,
+    report: &Report<'_>,
+    send_after: Timestamp,
+) -> Result<(), PutError> {
+    let bytes = report.encode()?;
+    let (id, metric, week) = (report.id.0, &report.definition.id, report.week.index());
+    transaction
+        .prepare_cached("INSERT INTO outbox (id, metric, week, report, send_after) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![id, metric, week, bytes, send_after.as_second()])?;
+    Ok(())
+}
+
+/// The reports whose moment has come, in the order of their random ids.
+pub(crate) fn due(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Outgoing>> {
+    connection
+        .prepare_cached("SELECT id, report FROM outbox WHERE outcome = 'waiting' AND send_after <= ?1 ORDER BY id")?
+        .query_map([now.as_second()], |row| Ok(Outgoing { id: row.get(0)?, bytes: row.get(1)? }))?
+        .collect()
+}
+
+/// Everything in the outbox, by week.
+pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<Entry>> {
+    connection
+        .prepare_cached("SELECT id, report, metric, week, send_after, outcome FROM outbox ORDER BY week, metric")?
+        .query_map([], |row| {
+            Ok(Entry {
+                outgoing: Outgoing { id: row.get(0)?, bytes: row.get(1)? },
+                metric: row.get(2)?,
+                week: Week::from_index(row.get(3)?),
+                send_after: Timestamp::from_second(row.get(4)?).unwrap_or(Timestamp::MAX),
+                outcome: row.get(5)?,
+            })
+        })?
+        .collect()
+}
+
+/// Notes that the server has counted a report, or refused it for good. The true tally behind it goes.
+pub(crate) fn settle(connection: &mut Connection, id: ReportId, counted: bool) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let outcome = if counted { "sent" } else { "refused" };
+    transaction
+        .prepare_cached("UPDATE outbox SET outcome = ?1 WHERE id = ?2 AND outcome = 'waiting'")?
+        .execute(params![outcome, id.0])?;
+    transaction
+        .prepare_cached(
+            "DELETE FROM tally WHERE EXISTS (SELECT 1 FROM outbox WHERE outbox.id = ?1
+             AND outbox.metric = tally.metric AND outbox.week = tally.week)",
+        )?
+        .execute([id.0])?;
+    transaction.commit()
+}

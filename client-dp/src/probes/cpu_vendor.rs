@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The processor's vendor, from `/proc/cpuinfo`: the vendor id on x86, the implementer code on ARM.
+
+use zbus::wire::Variant;
+
+use super::Probe;
+
+/// The event `cpu-vendor` of catalog/metrics/EVENTS.md.
+pub(super) const PROBE: Probe =
+    Probe { event: 0xe5c3b310_f4545a19_914c7651_6fb270d6_u128.to_be_bytes(), file: "proc/cpuinfo", read };
+
+fn read(cpuinfo: &str) -> Option<Variant<'static>> {
+    let field = |name: &str| {
+        cpuinfo.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            (key.trim() == name).then(|| value.trim().to_owned())
+        })
+    };
+    field("vendor_id").or_else(|| field("CPU implementer")).map(Variant::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn x86_and_arm_name_their_vendors() {
+        let amd = "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel name\t: AMD Ryzen 7\n";
+        let arm = "processor\t: 0\nBogoMIPS\t: 108.00\nCPU implementer\t: 0x41\nCPU architecture: 8\n";
+        assert_eq!(read(amd), Some(Variant::from("AuthenticAMD")));
+        assert_eq!(read(arm), Some(Variant::from("0x41")));
+        assert_eq!(read("processor : 0\n"), None);
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The rotating panel: which metrics this workstation reports in an epoch, and in which week each.
+
+use rand::seq::SliceRandom;
+use rand::{CryptoRng, RngExt};
+use rusqlite::{Connection, Transaction, params};
+use stipple_catalog::{Catalogue, DefinitionHash, Epoch, Week};
+use stipple_ldp::Budget;
+
+use jiff::civil::Date;
+
+/// One metric's place in the epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// the metric's id
+    pub metric: String,
+    /// the definition under which the slot was drawn
+    pub definition: DefinitionHash,
+    /// the week whose tally is reported
+    pub week: Week,
+}
+
+/// Draws the epoch's metrics and weeks, unless it has been done. The order of the metrics is a uniform permutation; each is
+/// taken that still fits the epoch's budget. Its week is uniform over the epoch, so that every week is covered by a fresh
+/// 1/26 of the panel; a week that has passed already is forfeited later, not drawn again.
+///
+/// Neither draw looks at anything recorded.
+pub(crate) fn draw<R: CryptoRng>(
+    transaction: &Transaction<'_>,
+    catalogue: &Catalogue,
+    epoch: Epoch,
+    today: Date,
+    rng: &mut R,
+) -> rusqlite::Result<()> {
+    let fresh = transaction
+        .prepare_cached("INSERT OR IGNORE INTO epoch (epoch, cap_micros) VALUES (?1, ?2)")?
+        .execute(params![epoch.index(), catalogue.epsilon_epoch.micros()])?;
+    if fresh == 0 {
+        return Ok(());
+    }
+    let mut metrics: Vec<_> = catalogue.active(today).collect();
+    metrics.shuffle(rng);
+    let mut budget = Budget::new(catalogue.epsilon_epoch, []);
+    metrics.retain(|definition| budget.spend(definition.epsilon).is_ok());
+    let mut insert =
+        transaction.prepare_cached("INSERT INTO slot (epoch, metric, definition, week) VALUES (?1, ?2, ?3, ?4)")?;
+    for definition in metrics {
+        let week = epoch.week(rng.random_range(0..Epoch::WEEKS));
+        insert.execute(params![epoch.index(), definition.id, definition.hash.0, week.index()])?;
+    }
+    Ok(())
+}
+
+/// The slots whose fate is open, by week.
+pub(crate) fn waiting(connection: &Connection) -> rusqlite::Result<Vec<Slot>> {
+    connection
+        .prepare_cached("SELECT metric, definition, week FROM slot WHERE outcome = 'waiting' ORDER BY week, metric")?
+        .query_map([], |row| {
+            Ok(Slot {
+                metric: row.get(0)?,
+                definition: DefinitionHash(row.get(1)?),
+                week: Week::from_index(row.get(2)?),
+            })
+        })?
+        .collect()
+}
+
+/// Settles a slot for good.
+pub(crate) fn settle(transaction: &Transaction<'_>, slot: &Slot, reported: bool) -> rusqlite::Result<()> {
+    let outcome = if reported { "reported" } else { "forfeited" };
+    transaction.prepare_cached("UPDATE slot SET outcome = ?1 WHERE epoch = ?2 AND metric = ?3")?.execute(params![
+        outcome,
+        slot.week.epoch().index(),
+        slot.metric
+    ])?;
+    Ok(())
+}
