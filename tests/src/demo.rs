@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The demonstration: every program of Stipple, joined end to end.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -184,18 +185,16 @@ fn analyse(options: &Options, work: &Path) -> anyhow::Result<()> {
 /// Searches the server's files and the export for what the real recorder was told.
 fn check_leaks(options: &Options, work: &Path, drill: Option<&Drill>) -> anyhow::Result<()> {
     let Some(drill) = drill else { return Ok(()) };
-    let (mut found, mut bytes) = crate::leaks::search(&work.join("server"), &drill.recorded)?;
+    let mut search = crate::leaks::search(&work.join("server"), &drill.recorded)?;
     for file in ["counts.csv", "manifest.json", "estimates.csv", "estimates.json", "report.html"] {
-        let content = fs::read(options.out.join(file))?;
-        bytes += content.len() as u64;
-        let hit = drill.recorded.iter().find(|needle| content.windows(needle.len()).any(|w| w == needle.as_slice()));
-        found.extend(hit.map(|needle| (options.out.join(file), needle.clone())));
+        search.file(&options.out.join(file), &drill.recorded)?;
     }
-    ensure!(found.is_empty(), "recorded bytes were found in {:?}", found.iter().map(|hit| &hit.0).collect::<Vec<_>>());
+    ensure!(search.files.is_empty(), "recorded bytes were found in {:?}", search.files);
     ensure!(drill.left_behind.is_empty(), "after `stipple disable` bytes are left in {:?}", drill.left_behind);
     println!(
-        "Searched {bytes} bytes of database, log, export and report for {} recorded byte strings of the real recorder, and \
+        "Searched {} bytes of database, log, export and report for {} recorded byte strings of the real recorder, and \
          its own state after `stipple disable`: none found.",
+        search.bytes,
         drill.recorded.len()
     );
     Ok(())
@@ -213,7 +212,7 @@ fn conclude(
     let estimates = outcome::estimates(&out.join("estimates.json"))?;
     let mut csv = String::from("metric,value,truth\n");
     for ((metric, value), share) in &truth {
-        csv += &format!("{metric},\"{value}\",{share}\n");
+        let _ = writeln!(csv, "{metric},\"{value}\",{share}"); // writing to a String cannot fail
     }
     fs::write(out.join("truth.csv"), csv)?;
     for estimate in &estimates {

@@ -3,12 +3,21 @@
 
 use std::path::{Path, PathBuf};
 
-/// The files below `folder` that hold any of the needles, with the needle; and the number of bytes read.
+/// What a search has found.
+#[derive(Debug, Default)]
+pub struct Search {
+    /// the files that hold any of the needles
+    pub files: Vec<PathBuf>,
+    /// the number of bytes read
+    pub bytes: u64,
+}
+
+/// Searches every file below `folder`.
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn search(folder: &Path, needles: &[Vec<u8>]) -> std::io::Result<(Vec<(PathBuf, Vec<u8>)>, u64)> {
-    let (mut found, mut bytes) = (Vec::new(), 0);
+pub fn search(folder: &Path, needles: &[Vec<u8>]) -> std::io::Result<Search> {
+    let mut search = Search::default();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder)? {
@@ -17,14 +26,26 @@ pub fn search(folder: &Path, needles: &[Vec<u8>]) -> std::io::Result<(Vec<(PathB
             if kind.is_dir() {
                 folders.push(entry.path());
             } else if kind.is_file() {
-                let content = std::fs::read(entry.path())?;
-                bytes += content.len() as u64;
-                let hits = needles.iter().filter(|needle| contains(&content, needle));
-                found.extend(hits.map(|needle| (entry.path(), needle.clone())));
+                search.file(&entry.path(), needles)?;
             }
         }
     }
-    Ok((found, bytes))
+    Ok(search)
+}
+
+impl Search {
+    /// Searches one more file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn file(&mut self, file: &Path, needles: &[Vec<u8>]) -> std::io::Result<()> {
+        let content = std::fs::read(file)?;
+        self.bytes += content.len() as u64;
+        if needles.iter().any(|needle| contains(&content, needle)) {
+            self.files.push(file.to_owned());
+        }
+        Ok(())
+    }
 }
 
 fn contains(content: &[u8], needle: &[u8]) -> bool {
@@ -39,8 +60,9 @@ mod tests {
     fn a_planted_needle_is_found_in_a_nested_file() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("deep")).unwrap();
-        std::fs::write(folder.path().join("deep/file"), b"hay needle hay").unwrap();
-        let (found, bytes) = search(folder.path(), &[b"needle".to_vec(), b"absent".to_vec()]).unwrap();
-        assert_eq!((found.len(), bytes), (1, 14));
+        std::fs::write(folder.path().join("deep/file"), b"hay, needle hay").unwrap();
+        let found = search(folder.path(), &[b"needle".to_vec(), b"absent".to_vec()]).unwrap();
+        assert_eq!((found.files, found.bytes), (vec![folder.path().join("deep/file")], 15));
+        assert!(search(folder.path(), &[b"absent".to_vec()]).unwrap().files.is_empty());
     }
 }

@@ -85,7 +85,9 @@ impl TruthSums {
         self.workstations += 1;
         for (metric, labels) in truth {
             let sums = self.labels.entry(metric.clone()).or_default();
-            labels.iter().for_each(|&label| *sums.entry(label).or_default() += 1);
+            for &label in labels {
+                *sums.entry(label).or_default() += 1;
+            }
         }
     }
 

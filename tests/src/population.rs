@@ -109,7 +109,9 @@ fn fit(definition: &Definition, weights: &BTreeMap<String, f64>) -> anyhow::Resu
     if !matches!(definition.domain, Domain::Set { .. }) {
         let total: f64 = shares.iter().sum();
         ensure!(total > 0.0, "the shares of {} sum to nothing", definition.id);
-        shares.iter_mut().for_each(|share| *share /= total);
+        for share in &mut shares {
+            *share /= total;
+        }
     }
     ensure!(shares.iter().all(|&share| share <= 1.0), "{} has a share above 1", definition.id);
     Ok(shares)

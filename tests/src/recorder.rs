@@ -22,12 +22,12 @@ pub struct Drill {
     pub sent: u64,
     /// byte strings that were recorded and must be found nowhere on the server
     pub recorded: Vec<Vec<u8>>,
-    /// the recorder's state directory
-    pub state: PathBuf,
     /// files of the state that still held recorded bytes after `stipple disable`
     pub left_behind: Vec<PathBuf>,
 }
 
+/// The recorder's state directory within the work folder.
+const STATE: &str = "recorder-state";
 /// An application that does not exist, in no dictionary: its name is easy to search for.
 const APPLICATION: &str = "org.example.SecretProject";
 /// Events of the existing stack (RECORDER.md section 4.4): applications used, a crash, the session's time.
@@ -52,8 +52,8 @@ pub async fn drill(folder: &Path, catalog: &Path, server: &str, epoch: Epoch) ->
     let (_bus, address) = private_bus(folder)?;
     let address = address.split(',').next().unwrap_or_default().to_owned();
     let stage = Stage { folder, address, catalog, server };
-    let state = folder.join("recorder-state");
-    std::fs::create_dir_all(&state)?;
+    let state_dir = folder.join(STATE);
+    std::fs::create_dir_all(&state_dir)?;
 
     let before = Week::from_index(epoch.week(0).index() - 1);
     let recorder = stage.start(before, 3)?;
@@ -75,10 +75,10 @@ pub async fn drill(folder: &Path, catalog: &Path, server: &str, epoch: Epoch) ->
     let rows = stage.preview().await?;
     let sent = rows.iter().filter(|row| row.outcome == "sent").count() as u64;
     stage.stipple("disable")?;
-    let recorded = needles(&rows);
-    let (left, _) = crate::leaks::search(&state, &recorded)?;
+    let secrets = needles(&rows);
+    let left = crate::leaks::search(&state_dir, &secrets)?;
     recorder.stop()?;
-    Ok(Drill { sent, recorded, state, left_behind: left.into_iter().map(|(file, _)| file).collect() })
+    Ok(Drill { sent, recorded: secrets, left_behind: left.files })
 }
 
 impl Stage<'_> {
@@ -87,7 +87,7 @@ impl Stage<'_> {
         command
             .args(["--bus", &self.address, "--phase", "testing", "--send-window", "0", "--server", self.server])
             .arg("--state-dir")
-            .arg(self.folder.join("recorder-state"))
+            .arg(self.folder.join(STATE))
             .arg("--catalog")
             .arg(self.catalog)
             .args(["--now", &noon(week, day)?.to_string()]);
@@ -107,7 +107,7 @@ impl Stage<'_> {
     }
 
     async fn wait_until_sent(&self, week: Week) -> anyhow::Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             let rows = self.preview().await?;
             let open = rows.iter().filter(|row| row.week == week.to_string() && row.outcome != "sent").count();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
+use rand::SeedableRng as _;
 use rand::rngs::ChaCha20Rng;
 use stipple_catalog::{Catalogue, Clock, Definition, Epoch, Week};
 use stipple_client_dp::uploader::{Delivery, Uploader};
@@ -45,6 +46,8 @@ pub async fn live(
     clock.set(noon(epoch.week(0), 0)?);
     workstation.advance(&mut rng)?;
 
+    // Pauses between tries are drawn apart, so that a fault on the way changes no report.
+    let mut pauses = ChaCha20Rng::from_rng(&mut rng);
     let mut counted = 0;
     let drawn = workstation.preview()?;
     let weeks: BTreeSet<Week> = drawn.iter().map(|row| row.week).collect();
@@ -59,7 +62,7 @@ pub async fn live(
         clock.set(noon(week.next(), 0)?);
         workstation.advance(&mut rng)?;
         for report in workstation.due()? {
-            match uploader.deliver(&report, &mut rng).await? {
+            match uploader.deliver(&report, &mut pauses).await? {
                 Delivery::Counted => counted += 1,
                 Delivery::Refused(status) => bail!("the server refused an honest report (status {status})"),
             }

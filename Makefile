@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# `make demo` and `make test` work on a fresh Debian 12 or Fedora with git, a C compiler and Rust.
+
+CLIENTS ?= 20000
+SEED ?= 1
+SEEDS ?= 20
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: demo test bench coverage lint setup clean
+
+## demo: from a D-Bus event to a published estimate (CLIENTS=20000 SEED=1)
+demo: setup
+	cargo build --locked
+	target/debug/stipple-demo --clients $(CLIENTS) --seed $(SEED)
+
+## test: everything that must hold before a change lands
+test: setup lint
+	cargo build --locked
+	target/debug/stipple-catalog check catalog/metrics
+	if cargo nextest --version >/dev/null 2>&1; \
+	then cargo nextest run --locked --no-fail-fast && cargo test --locked -q --doc; \
+	else cargo test --locked --no-fail-fast; fi
+
+## lint: formatting, clippy, documentation, licence lines
+lint: setup
+	scripts/check-headers
+	cargo fmt --all --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked -q --no-deps --document-private-items
+
+## bench: ratios against named peers, written to target/bench/ratios.json
+bench: setup
+	cargo run --locked --release -p stipple-benches
+
+## coverage: the demonstration over many seeds; do the intervals hold the truth? (CLIENTS=20000 SEEDS=20)
+coverage: setup
+	cargo build --locked
+	target/debug/stipple-demo --clients $(CLIENTS) --seed $(SEED) --repeat $(SEEDS) --population-only --out target/coverage
+
+## setup: installs dbus-daemon and gdbus where they are missing
+setup:
+	@scripts/setup
+
+clean:
+	cargo clean
