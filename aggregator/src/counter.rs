@@ -19,7 +19,7 @@ const BATCH: usize = 4096;
 /// The journal holds small transactions, hence single reports, until it is emptied: after this much quiet ...
 const QUIET: Duration = Duration::from_secs(1);
 /// ... and at the latest after this long without any.
-const JOURNAL_LIFE: Duration = Duration::from_secs(60);
+const JOURNAL_LIFE: Duration = Duration::from_secs(30);
 
 type Answer = oneshot::Sender<Result<(), Problem>>;
 

@@ -76,7 +76,7 @@ impl Default for Limits {
             queue: 8192,
             head_time: Duration::from_secs(15),
             body_time: Duration::from_secs(10),
-            connection_life: Duration::from_secs(600),
+            connection_life: Duration::from_secs(450),
             farewell: Duration::from_secs(10),
             store_pages: None,
         }

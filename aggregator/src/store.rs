@@ -13,11 +13,9 @@ use crate::window::Window;
 
 /// "STPC": a file with this in its header is a Stipple store of counts.
 const APPLICATION_ID: i32 = 0x5354_5043;
-/// Append only: a migration that was ever released is never edited.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
-/// The number of migrations.
-const KNOWN_VERSION: i64 = 1;
-const _: () = assert!(MIGRATIONS.len() as i64 == KNOWN_VERSION);
+/// Append only: a migration that was ever released is never edited. Each is numbered by its new schema version.
+const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("migrations/0001.sql"))];
+const KNOWN_VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 /// How long another program may hold the store before a batch is refused.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -190,17 +188,17 @@ impl Store {
         self.conn.set_prepared_statement_cache_capacity(64);
         self.conn.execute_batch(
             "PRAGMA journal_mode = WAL;
-             PRAGMA synchronous = FULL;       -- a commit is on the disk when it returns
-             PRAGMA secure_delete = ON;       -- what is deleted is overwritten
-             PRAGMA temp_store = MEMORY;      -- no copy of anything in temporary files
-             PRAGMA wal_autocheckpoint = 4000;
+             PRAGMA synchronous = FULL;         -- a commit is on the disk when it returns
+             PRAGMA secure_delete = ON;         -- what is deleted is overwritten
+             PRAGMA temp_store = MEMORY;        -- no copy of anything in temporary files
+             PRAGMA wal_autocheckpoint = 10000; -- 40 MB: pages that many batches touch are copied once
              PRAGMA cache_size = -32768;",
         )
     }
 
     fn migrate(&mut self, version: i64) -> rusqlite::Result<()> {
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for (number, sql) in (1_i64..).zip(MIGRATIONS).filter(|(number, _)| *number > version) {
+        for (number, sql) in MIGRATIONS.into_iter().filter(|(number, _)| *number > version) {
             tx.execute_batch(sql)?;
             tx.pragma_update(None, "application_id", APPLICATION_ID)?;
             tx.pragma_update(None, "user_version", number)?;

@@ -51,10 +51,10 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn print(rows: &[Row]) {
-    println!("{:<34} {:>12} {:>12} {:>7} {:>6}  reference", "per second", "ours", "reference", "ratio", "goal");
+    println!("{:<41} {:>12} {:>12} {:>7} {:>6}  reference", "per second", "ours", "reference", "ratio", "goal");
     for row in rows {
         println!(
-            "{:<34} {:>12.0} {:>12.0} {:>7.2} {:>6.2}  {}",
+            "{:<41} {:>12.0} {:>12.0} {:>7.2} {:>6.2}  {}",
             row.name, row.ours, row.reference, row.ratio, row.goal, row.reference_name
         );
     }

@@ -218,9 +218,11 @@ impl Answer {
 pub fn request(to: SocketAddr, method: &str, path: &str, headers: &[&str], body: &[u8]) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(to)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let length = body.len();
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: t\r\nContent-Length: {length}\r\n{headers}\r\n");
+    let first = format!("{method} {path} HTTP/1.1");
+    let own = ["Host: t".to_owned(), format!("Content-Length: {length}")];
+    let lines: Vec<&str> = [first.as_str(), &own[0], &own[1]].into_iter().chain(headers.iter().copied()).collect();
+    let head = lines.join("\r\n") + "\r\n\r\n";
     stream.write_all(&[head.as_bytes(), body].concat())?;
     answer(&mut stream)
 }
