@@ -66,32 +66,36 @@ impl Catalogue {
 
     fn read(folder: &Path, today: Option<Date>) -> Result<Self, CatalogueError> {
         let (head_path, metric_paths) = files(folder)?;
+        let mut findings = Vec::new();
         let head_text = read(&head_path)?;
-        let head_text = Text { file: &head_path, text: &head_text };
-        let (title, epsilon_epoch, epsilon_cap) = head(&head_text).map_err(|f| CatalogueError::Faulty(vec![f]))?;
-        let (mut definitions, mut findings) = (Vec::<Definition>::new(), Vec::new());
+        let head = head_text.map_or_else(|finding| Err(vec![finding]), |text| head(&head_path, &text));
+        let head = head.map_err(|found| findings.extend(found)).ok();
+        // While the cap is unknown, no epsilon is over it.
+        let cap = head.as_ref().map_or(Epsilon::MAX, |head| head.2);
+        let mut definitions = Vec::<Definition>::new();
+        let mut ids = BTreeMap::<String, &Path>::new();
         for path in &metric_paths {
-            let text = read(path)?;
-            let text = Text { file: path, text: &text };
-            match check::definition(&text, epsilon_cap) {
-                Ok(definition) => {
-                    findings.extend(today.and_then(|day| check::expired(&definition, day, &text)));
-                    definitions.push(definition);
+            let text = match read(path)? {
+                Ok(text) => text,
+                Err(finding) => {
+                    findings.push(finding);
+                    continue;
                 }
+            };
+            let text = Text { file: path, text: &text };
+            match check::definition(&text, cap, today) {
+                Ok(definition) => definitions.push(definition),
                 Err(found) => findings.extend(found),
             }
-            findings.extend(duplicate_id(&metric_paths, &text));
+            findings.extend(duplicate_id(&mut ids, path, &text));
         }
-        if definitions.is_empty() && findings.is_empty() {
-            findings.push(head_text.at(
-                0,
-                "the catalogue has no metrics",
-                "add a file for each metric beside this one",
-            ));
+        if metric_paths.is_empty() {
+            let text = Text { file: &head_path, text: "" };
+            findings.push(text.at(0, "the catalogue has no metrics", "add a file for each metric beside this one"));
         }
-        if !findings.is_empty() {
+        let (Some((title, epsilon_epoch, epsilon_cap)), true) = (head, findings.is_empty()) else {
             return Err(CatalogueError::Faulty(findings));
-        }
+        };
         definitions.sort_by(|a, b| a.id.cmp(&b.id));
         let by_key = definitions.iter().enumerate().map(|(i, d)| (d.key, i)).collect();
         Ok(Self { title, epsilon_epoch, epsilon_cap, definitions, by_key })
@@ -155,37 +159,63 @@ fn files(folder: &Path) -> Result<(PathBuf, Vec<PathBuf>), CatalogueError> {
     Ok((head, paths))
 }
 
-fn read(path: &Path) -> Result<String, CatalogueError> {
-    std::fs::read_to_string(path).map_err(|source| CatalogueError::Unreadable { path: path.to_owned(), source })
+/// A file's text, or a finding where it is not text or where `catalogue.toml` is missing.
+fn read(path: &Path) -> Result<Result<String, Finding>, CatalogueError> {
+    let unreadable = |source| CatalogueError::Unreadable { path: path.to_owned(), source };
+    let nowhere = Text { file: path, text: "" };
+    let bytes = match std::fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.ends_with("catalogue.toml") => {
+            return Ok(Err(nowhere.at(
+                0,
+                "catalogue.toml is missing",
+                "write it with title, epsilon_epoch and epsilon_cap, or point --catalog at the folder that has it",
+            )));
+        }
+        read => read.map_err(unreadable)?,
+    };
+    Ok(String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(&error.as_bytes()[..valid]);
+        Text { file: path, text: &text }.at(valid, "the file is not UTF-8 text", "save the file as UTF-8")
+    }))
 }
 
-fn head(text: &Text<'_>) -> Result<(String, Epsilon, Epsilon), Finding> {
-    let file: CatalogueFile = text.parse()?;
-    let epsilon =
-        |value: f64| Epsilon::try_from(value).map_err(|e| text.at(0, e.to_string(), "mend the number in this file"));
-    let (epoch, cap) = (epsilon(file.epsilon_epoch)?, epsilon(file.epsilon_cap)?);
-    if cap > epoch {
-        return Err(text.at(
-            0,
-            format!("epsilon_cap {cap} exceeds epsilon_epoch {epoch}"),
-            "a metric must fit the budget",
-        ));
+fn head(path: &Path, text: &str) -> Result<(String, Epsilon, Epsilon), Vec<Finding>> {
+    let text = Text { file: path, text };
+    let file: CatalogueFile = text.parse().map_err(|finding| vec![finding])?;
+    let mut findings = Vec::new();
+    let mut epsilon = |field: &str, value: &toml::Spanned<f64>| {
+        let fault = |error| text.at(value.span().start, format!("{field}: {error}"), "mend the number");
+        Epsilon::try_from(*value.get_ref()).map_err(|error| findings.push(fault(error))).ok()
+    };
+    let epoch = epsilon("epsilon_epoch", &file.epsilon_epoch);
+    let cap = epsilon("epsilon_cap", &file.epsilon_cap);
+    if file.title.get_ref().trim().is_empty() {
+        findings.push(text.at(file.title.span().start, "the title is empty", "give the catalogue a name"));
     }
-    Ok((file.title, epoch, cap))
+    match (epoch, cap) {
+        (Some(epoch), Some(cap)) if cap > epoch => findings.push(text.at(
+            file.epsilon_cap.span().start,
+            format!("epsilon_cap {cap} exceeds epsilon_epoch {epoch}"),
+            format!("lower epsilon_cap to {epoch} or less: a metric must fit the epoch's budget"),
+        )),
+        (Some(epoch), Some(cap)) if findings.is_empty() => return Ok((file.title.into_inner(), epoch, cap)),
+        _ => {}
+    }
+    Err(findings)
 }
 
-/// An id that an earlier file has too. Files are compared by their text, so that a file with other faults counts.
-fn duplicate_id(paths: &[PathBuf], text: &Text<'_>) -> Option<Finding> {
+/// An id that an earlier file has too; a file with other faults counts.
+fn duplicate_id<'p>(ids: &mut BTreeMap<String, &'p Path>, path: &'p Path, text: &Text<'_>) -> Option<Finding> {
     #[derive(serde::Deserialize)]
     struct OnlyId {
         id: toml::Spanned<String>,
     }
     let id = toml::from_str::<OnlyId>(text.text).ok()?.id;
-    let earlier = paths.iter().take_while(|path| *path != text.file);
-    let twin = earlier.into_iter().find(|path| {
-        let other = std::fs::read_to_string(path).unwrap_or_default();
-        toml::from_str::<OnlyId>(&other).is_ok_and(|other| other.id.get_ref() == id.get_ref())
-    })?;
+    let Some(twin) = ids.get(id.get_ref()) else {
+        ids.insert(id.into_inner(), path);
+        return None;
+    };
     let problem = format!("the id {:?} is taken by {}", id.get_ref(), twin.display());
     Some(text.at(id.span().start, problem, "give one of the two another id"))
 }

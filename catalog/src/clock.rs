@@ -115,4 +115,28 @@ mod tests {
         clock.set("2026-11-30T00:00:00Z".parse().unwrap());
         assert_eq!(same.week().unwrap().to_string(), "2026-W49");
     }
+
+    #[test]
+    fn weeks_turn_at_local_midnight_also_when_the_clocks_change() {
+        let week = |zone: &TimeZone, now: &str| {
+            let clock = Clock { zone: zone.clone(), ..Clock::manual(now.parse().unwrap()) };
+            clock.week().unwrap().to_string()
+        };
+        // Summer time ends on Sunday 2026-10-25 and begins on Sunday 2027-03-28: weeks of 169 and 167 hours.
+        let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        for (now, expected) in [
+            ("2026-10-18T21:59:59Z", "2026-W42"),
+            ("2026-10-18T22:00:00Z", "2026-W43"),
+            ("2026-10-25T22:59:59Z", "2026-W43"),
+            ("2026-10-25T23:00:00Z", "2026-W44"),
+            ("2027-03-28T21:59:59Z", "2027-W12"),
+            ("2027-03-28T22:00:00Z", "2027-W13"),
+        ] {
+            assert_eq!(week(&berlin, now), expected, "{now}");
+        }
+        let kiritimati = TimeZone::fixed(jiff::tz::offset(14));
+        assert_eq!(week(&kiritimati, "2026-11-29T09:59:59Z"), "2026-W48");
+        assert_eq!(week(&kiritimati, "2026-11-29T10:00:00Z"), "2026-W49");
+        assert!(Clock::manual("1969-12-31T00:00:00Z".parse().unwrap()).week().is_err());
+    }
 }

@@ -53,14 +53,21 @@ pub struct Buckets {
 }
 
 impl Symbols {
-    /// The symbol for a recorded text: its own, its alias's, or `other`; `None` without an `other`.
+    /// The symbol for a recorded text: its own or its alias's, else those of the text without the suffix, else `other`; `None`
+    /// without an `other`. The whole text comes first: "org.telegram.desktop" is a name that ends like a suffix.
     #[must_use]
     pub fn symbol(&self, text: &str) -> Option<u32> {
-        let text = text.strip_suffix(&self.strip_suffix).unwrap_or(text);
-        let reserved = u32::from(self.other.is_some()) + u32::from(self.none.is_some());
-        let dictionary = self.labels.len() - reserved as usize;
+        let known = |text: &str| self.own(text).or_else(|| self.aliases.get(text).copied());
+        let stripped = || text.strip_suffix(&self.strip_suffix).and_then(known);
+        known(text).or_else(stripped).or(self.other)
+    }
+
+    /// The symbol of a dictionary value. The reserved labels behind the dictionary are no texts.
+    fn own(&self, text: &str) -> Option<u32> {
+        let reserved = usize::from(self.other.is_some()) + usize::from(self.none.is_some());
+        let dictionary = self.labels.len().saturating_sub(reserved);
         let own = self.labels[..dictionary].iter().position(|label| label == text);
-        own.and_then(|symbol| u32::try_from(symbol).ok()).or_else(|| self.aliases.get(text).copied()).or(self.other)
+        own.and_then(|symbol| u32::try_from(symbol).ok())
     }
 
     pub(crate) fn nothing(&self) -> u32 {

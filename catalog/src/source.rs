@@ -14,9 +14,9 @@ use crate::tally::Aggregate;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CatalogueFile {
-    pub title: String,
-    pub epsilon_epoch: f64,
-    pub epsilon_cap: f64,
+    pub title: Spanned<String>,
+    pub epsilon_epoch: Spanned<f64>,
+    pub epsilon_cap: Spanned<f64>,
 }
 
 /// One metric's file.
@@ -24,7 +24,7 @@ pub(crate) struct CatalogueFile {
 #[serde(deny_unknown_fields)]
 pub(crate) struct MetricFile {
     pub id: Spanned<String>,
-    pub title: String,
+    pub title: Spanned<String>,
     pub question: Spanned<String>,
     pub category: Category,
     pub owner: Spanned<String>,
@@ -75,25 +75,46 @@ pub(crate) enum DomainKind {
 #[serde(deny_unknown_fields)]
 pub(crate) struct DomainTable {
     pub kind: DomainKind,
-    #[serde(default)]
-    pub values: Vec<Spanned<String>>,
-    #[serde(default)]
-    pub other: bool,
-    #[serde(default)]
-    pub none: bool,
-    #[serde(default)]
-    pub lower: Vec<u64>,
-    pub most: Option<u64>,
-    #[serde(default)]
-    pub strip_suffix: String,
+    pub values: Option<Spanned<Vec<Spanned<String>>>>,
+    pub other: Option<Spanned<bool>>,
+    pub none: Option<Spanned<bool>>,
+    pub lower: Option<Spanned<Vec<u64>>>,
+    pub most: Option<Spanned<u64>>,
+    pub strip_suffix: Option<Spanned<String>>,
     #[serde(default)]
     pub aliases: BTreeMap<String, Spanned<String>>,
+}
+
+impl DomainTable {
+    /// The dictionary, empty where none is written.
+    pub fn labels(&self) -> &[Spanned<String>] {
+        self.values.as_ref().map_or(&[], |values| values.get_ref())
+    }
+
+    /// The buckets' lower bounds, empty where none are written.
+    pub fn bounds(&self) -> &[u64] {
+        self.lower.as_ref().map_or(&[], |lower| lower.get_ref())
+    }
+
+    /// The suffix, empty where none is written.
+    pub fn suffix(&self) -> &str {
+        self.strip_suffix.as_ref().map_or("", |suffix| suffix.get_ref())
+    }
+
+    pub fn has_other(&self) -> bool {
+        self.other.as_ref().is_some_and(|other| *other.get_ref())
+    }
+
+    pub fn has_none(&self) -> bool {
+        self.none.as_ref().is_some_and(|none| *none.get_ref())
+    }
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TallyTable {
-    pub aggregate: Aggregate,
+    pub aggregate: Spanned<Aggregate>,
+    #[serde(default)]
     pub events: Vec<EventTable>,
 }
 
@@ -101,8 +122,6 @@ pub(crate) struct TallyTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventTable {
     pub id: Spanned<String>,
-    #[serde(default)]
-    pub payload: String,
-    #[serde(default)]
-    pub field: Vec<usize>,
+    pub payload: Option<Spanned<String>>,
+    pub field: Option<Spanned<Vec<usize>>>,
 }

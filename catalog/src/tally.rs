@@ -42,7 +42,7 @@ pub enum Leaf<'a> {
 pub struct Occurrence<'a> {
     /// the value recorded
     pub leaf: Leaf<'a>,
-    /// how many times: 1 for a singular event, the count of an aggregate one, 0 for a timer's later slices
+    /// how many times: 1 for a singular event, the count of an aggregate one, 0 for a timer's later slices of one week
     pub times: u64,
     /// for how long, in seconds: of a timer or a sequence
     pub seconds: u64,
@@ -76,9 +76,10 @@ impl Aggregate {
         let number = |leaf| if let Leaf::Number(n) = leaf { Some(n) } else { None };
         let (key, update) = match (self, occurrence.leaf) {
             (Self::Last, Leaf::Text(text)) => (domain.symbol(text)?, Update::Replace(1)),
-            (Self::Last, leaf) => (0, Update::Replace(number(leaf)?)),
+            // A number is no symbol: key 0 would be the dictionary's first.
+            (Self::Last, leaf) if !matches!(domain, Domain::Symbol(_)) => (0, Update::Replace(number(leaf)?)),
             (Self::Distinct, Leaf::Text(text)) => (domain.symbol(text)?, Update::Raise(1)),
-            (Self::Distinct, _) => return None,
+            (Self::Last | Self::Distinct, _) => return None,
             (Self::Any, _) => (0, Update::Raise(1)),
             (Self::Count, _) => (0, Update::Add(occurrence.times)),
             (Self::Sum, leaf) => (0, Update::Add(number(leaf)?.saturating_mul(occurrence.times))),

@@ -16,9 +16,9 @@ pub struct Week(u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(u16);
 
-/// A text that is no ISO week, or a date before 1970-01-05 or after the year 3225.
+/// A text that is no ISO week, or a date before 1970-01-05 or after 3226-W02.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a week between 1970-W02 and 3225-W50: write it as 2026-W48")]
+#[error("{0:?} is not a week between 1970-W02 and 3226-W02: write it as 2026-W48")]
 pub struct WeekError(String);
 
 const FIRST_MONDAY: Date = date(1970, 1, 5);
@@ -152,6 +152,20 @@ mod tests {
         for bad in ["2026-W54", "2026W48", "2026-W4", "2026-W+4", "1969-W01", "", "9999-W01"] {
             assert!(bad.parse::<Week>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_range_is_the_one_that_the_error_names() {
+        let last = Week::from_index(u16::MAX);
+        let said = WeekError(String::new()).to_string();
+        assert!(said.contains(&Week::from_index(0).to_string()) && said.contains(&last.to_string()), "{last}: {said}");
+        let sunday = last.monday().checked_add(jiff::Span::new().days(6)).unwrap();
+        assert_eq!(Week::containing(sunday), Ok(last));
+        assert_eq!(Week::containing(FIRST_MONDAY), Ok(Week::from_index(0)));
+        for outside in [sunday.tomorrow().unwrap(), FIRST_MONDAY.yesterday().unwrap(), Date::MIN, Date::MAX] {
+            assert!(Week::containing(outside).is_err(), "{outside}");
+        }
+        assert_eq!((last.next(), last.since(last), Week::from_index(3).since(last)), (last, 0, 0));
     }
 
     #[test]
