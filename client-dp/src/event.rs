@@ -111,6 +111,21 @@ mod tests {
     }
 
     #[test]
+    fn shapes_are_compared_down_to_the_innermost_type() {
+        use std::collections::HashMap;
+        let options = HashMap::from([("signal", Variant::from(11_i32))]);
+        let crash = Variant::from(("firefox", options));
+        assert_eq!(read(&crash, &source("(sa{sv})", &[0])), Some(Leaf::Text("firefox")));
+        assert_eq!(read(&crash, &source("(sa{ss})", &[0])), None);
+        let cards = Variant::from((8_u32, vec![("AMD", 4_u16, 4.2_f64)]));
+        assert_eq!(read(&cards, &source("(ua(sqd))", &[0])), Some(Leaf::Number(8)));
+        assert_eq!(read(&cards, &source("(ua(sqds))", &[0])), None);
+        // A variant inside a structure is looked into.
+        let wrapped = Variant::from((Variant::from("inner"),));
+        assert_eq!(read(&wrapped, &source("(v)", &[0])), Some(Leaf::Text("inner")));
+    }
+
+    #[test]
     fn a_missing_payload_says_nothing_to_a_metric_that_reads_one() {
         let event = Event::singular([0; 16], None);
         assert!(event.read(&source("s", &[]), Aggregate::Last).is_none());

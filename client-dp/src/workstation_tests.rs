@@ -154,11 +154,11 @@ impl Rig {
     }
 
     fn record(&mut self, event: u8, payload: impl Into<Variant<'static>>) {
-        self.record_times(event, Some(payload.into()), 1, 0);
+        self.record_times(event, Some(&payload.into()), 1, 0);
     }
 
-    fn record_times(&mut self, event: u8, payload: Option<Variant<'static>>, times: u64, seconds: u64) {
-        let event = Event { id: event_id(event), payload: payload.as_ref(), times, seconds };
+    fn record_times(&mut self, event: u8, payload: Option<&Variant<'_>>, times: u64, seconds: u64) {
+        let event = Event { id: event_id(event), payload, times, seconds };
         self.workstation.record(&event).unwrap();
     }
 

@@ -50,6 +50,9 @@ struct Arguments {
     probe_root: PathBuf,
 }
 
+/// Between two reports that are due at once; shorter if the sending window is.
+const LONGEST_PAUSE: Duration = Duration::from_mins(10);
+
 fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,zbus=warn".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
@@ -68,7 +71,13 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let window = Duration::from_secs(arguments.send_window);
     let workstation = Workstation::open(&arguments.state_dir, Arc::new(catalogue), clock, window)?;
     let uploader = Uploader::new(&arguments.server, Patience::default())?;
-    let options = Options { bus: arguments.bus, uploader, server: arguments.server, root: arguments.probe_root };
+    let options = Options {
+        bus: arguments.bus,
+        uploader,
+        server: arguments.server,
+        longest_pause: window.min(LONGEST_PAUSE),
+        root: arguments.probe_root,
+    };
     let daemon = Daemon::new(workstation, options);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     runtime.block_on(async {

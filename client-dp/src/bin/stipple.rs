@@ -47,14 +47,17 @@ enum Command {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments).await {
+    let outcome = match arguments.bus.builder().build().await {
+        Ok(connection) => run(&connection, &arguments).await.map_err(|error| explain(&error)),
+        Err(error) => Err((3, format!("the bus {} cannot be reached: {error}", arguments.bus))),
+    };
+    match outcome {
         Ok(text) => {
             // A reader that went away has seen enough.
             let _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
-        Err(error) => {
-            let (code, text) = explain(&error, &arguments.bus);
+        Err((code, text)) => {
             eprintln!("stipple: {text}");
             ExitCode::from(code)
         }
@@ -62,7 +65,7 @@ async fn main() -> ExitCode {
 }
 
 /// An exit code and a sentence for a failed call.
-fn explain(error: &zbus::Error, bus: &Bus) -> (u8, String) {
+fn explain(error: &zbus::Error) -> (u8, String) {
     let name = match error {
         zbus::Error::MethodError(name, _, _) => name.as_str(),
         zbus::Error::FDO(inner) => match **inner {
@@ -77,9 +80,6 @@ fn explain(error: &zbus::Error, bus: &Bus) -> (u8, String) {
             (3, "the recorder is not running on this bus; start it with: systemctl start stipple-recorderd".to_owned())
         }
         AUTH_FAILED => (4, format!("not allowed: {error}")),
-        _ if matches!(error, zbus::Error::InputOutput(_) | zbus::Error::Address(_)) => {
-            (3, format!("the bus {bus} cannot be reached: {error}"))
-        }
         _ => (1, error.to_string()),
     }
 }
@@ -87,9 +87,8 @@ fn explain(error: &zbus::Error, bus: &Bus) -> (u8, String) {
 const SERVICE_UNKNOWN: &str = "org.freedesktop.DBus.Error.ServiceUnknown";
 const AUTH_FAILED: &str = "org.freedesktop.DBus.Error.AuthFailed";
 
-async fn run(arguments: &Arguments) -> zbus::Result<String> {
-    let connection = arguments.bus.builder().build().await?;
-    let metrics = MetricsProxy::new(&connection).await?;
+async fn run(connection: &Connection, arguments: &Arguments) -> zbus::Result<String> {
+    let metrics = MetricsProxy::new(connection).await?;
     let json = arguments.json;
     match arguments.command {
         Command::Status => render(json, &metrics.status().await?, |status| {
@@ -108,8 +107,8 @@ async fn run(arguments: &Arguments) -> zbus::Result<String> {
             }
             text
         }),
-        Command::Enable => switch(&connection, true, json).await,
-        Command::Disable => switch(&connection, false, json).await,
+        Command::Enable => switch(connection, true, json).await,
+        Command::Disable => switch(connection, false, json).await,
         Command::Show => render(json, &metrics.tallies().await?, |rows| {
             let cells = rows.iter().map(|row| vec![row.metric.clone(), row.week.clone(), row.value.clone()]);
             table(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rand::RngExt as _;
 use tokio::sync::{Mutex, Notify};
 use zbus::export::ordered_stream::OrderedStreamExt as _;
 use zbus::fdo::DBusProxy;
@@ -24,7 +25,7 @@ use crate::uploader::{Delivery, UploadError, Uploader};
 use crate::workstation::{Workstation, WorkstationError};
 
 /// How often the daemon looks at the clock.
-const TICK: Duration = Duration::from_secs(15 * 60);
+const TICK: Duration = Duration::from_mins(15);
 
 /// What a daemon needs beside its workstation.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub struct Options {
     pub uploader: Uploader,
     /// the server's address, for the owner's view
     pub server: String,
+    /// the longest pause between two reports that are due at once
+    pub longest_pause: Duration,
     /// the root of the system that the probes read
     pub root: PathBuf,
 }
@@ -147,39 +150,42 @@ impl Daemon {
         }
     }
 
-    /// Brings everything up to date and sends what is due. A failure is logged and tried again at the next tick.
-    async fn tick(&self) {
-        let outcome = async {
+    /// Brings everything up to date. What is due is sent in the background: a slow server must not hold up the bus.
+    async fn tick(self: &Arc<Self>) {
+        let update = async {
             self.slice_timers().await?;
             probes::run(&mut *self.workstation.lock().await, &self.options.root)?;
-            self.upload().await
+            Ok::<(), DaemonError>(())
         };
-        if let Err(error) = outcome.await {
-            tracing::warn!("{error}");
+        warn_of(update.await);
+        if self.uploading.try_lock().is_ok() {
+            let daemon = self.clone();
+            tokio::spawn(async move { warn_of(daemon.upload().await) });
         }
     }
 
-    /// Turns finished weeks into reports and delivers those whose moment has come. Returns how many were counted.
+    /// Turns finished weeks into reports and delivers those whose moment has come, with a random pause between two so that
+    /// their times do not link them. Returns how many were counted.
     ///
     /// # Errors
     /// [`DaemonError`]; what was not delivered waits.
     pub async fn upload(&self) -> Result<usize, DaemonError> {
         let _one_at_a_time = self.uploading.lock().await;
-        let due = {
-            let mut workstation = self.workstation.lock().await;
-            workstation.advance(&mut entropy::generator()?)?;
-            workstation.due()?
-        };
-        let mut counted = 0;
-        for report in due {
-            let Some(delivery) = self.deliver(&report).await? else { break };
+        self.workstation.lock().await.advance(&mut entropy::generator()?)?;
+        let (mut counted, mut first) = (0, true);
+        loop {
+            if !std::mem::take(&mut first) {
+                tokio::time::sleep(self.options.longest_pause.mul_f64(entropy::generator()?.random())).await;
+            }
+            let due = self.workstation.lock().await.due()?;
+            let Some(report) = due.first() else { return Ok(counted) };
+            let Some(delivery) = self.deliver(report).await? else { return Ok(counted) };
             if let Delivery::Refused(status) = delivery {
                 tracing::warn!("the server refused a report for good (status {status})");
             }
             counted += usize::from(delivery == Delivery::Counted);
             self.workstation.lock().await.settle(report.id(), delivery == Delivery::Counted)?;
         }
-        Ok(counted)
     }
 
     /// Delivers one report, unless the user says no before it is counted.
@@ -214,7 +220,7 @@ impl Daemon {
             probes::run(&mut *self.workstation.lock().await, &self.options.root)?;
         } else {
             for (number, _) in self.timers.lock().await.end(None) {
-                remove_timer(connection, number).await;
+                remove_timer(connection, number);
             }
             let disabled = self.workstation.lock().await.disable();
             self.switched_off.notify_waiters();
@@ -253,7 +259,7 @@ impl Daemon {
             return Err(fdo::Error::AccessDenied("a timer is stopped by the caller that started it".to_owned()));
         };
         self.tally(timer).await;
-        remove_timer(connection, number).await;
+        remove_timer(connection, number);
         Ok(())
     }
 
@@ -261,32 +267,39 @@ impl Daemon {
         let ended = self.timers.lock().await.end(owner);
         for (number, timer) in ended {
             self.tally(timer).await;
-            remove_timer(connection, number).await;
+            remove_timer(connection, number);
         }
         Ok(())
     }
 
     async fn tally(&self, mut timer: Timer) {
-        let Slice { times, seconds } = timer.slice(Instant::now());
-        self.record(&timer.event, timer.payload.as_deref(), times, seconds).await;
+        warn_of(record_slice(&mut *self.workstation.lock().await, &mut timer));
     }
 
     /// Records the time that running timers have measured, so that a week gets its own part of a long one.
     async fn slice_timers(&self) -> Result<(), DaemonError> {
-        let now = Instant::now();
         let mut timers = self.timers.lock().await;
         let mut workstation = self.workstation.lock().await;
-        for timer in timers.running() {
-            let Slice { times, seconds } = timer.slice(now);
-            let payload = timer.payload.as_deref();
-            workstation.record(&Event { id: timer.event, payload, times, seconds })?;
-        }
-        Ok(())
+        timers.running().try_for_each(|timer| record_slice(&mut workstation, timer))
+    }
+}
+
+fn record_slice(workstation: &mut Workstation, timer: &mut Timer) -> Result<(), DaemonError> {
+    let week = workstation.clock().week().map_err(WorkstationError::from)?;
+    let Slice { times, seconds } = timer.slice(Instant::now(), week);
+    let payload = timer.payload.as_deref();
+    Ok(workstation.record(&Event { id: timer.event, payload, times, seconds })?)
+}
+
+/// Logs a failure, which the next tick meets again if it lasts.
+fn warn_of<T>(outcome: Result<T, DaemonError>) {
+    if let Err(error) = outcome {
+        tracing::warn!("{error}");
     }
 }
 
 /// Takes a timer's object off the bus, soon: the object that is being called cannot wait for its own removal.
-async fn remove_timer(connection: &Connection, number: u64) {
+fn remove_timer(connection: &Connection, number: u64) {
     let connection = connection.clone();
     tokio::spawn(async move {
         if let Err(error) = connection.object_server().remove::<AggregateTimer, _>(timer_path(number)).await {

@@ -51,7 +51,7 @@ impl Recorder {
 
     /// Always empty: there is no tracking id.
     #[zbus(property)]
-    async fn tracking_id(&self) -> String {
+    fn tracking_id(&self) -> String {
         String::new()
     }
 
@@ -76,7 +76,6 @@ impl Recorder {
         has_payload: bool,
         payload: OwnedVariant,
     ) {
-        let _unused = (user_id, relative_timestamp);
         self.0.record(&event_id, has_payload.then_some(&*payload), 1, 0).await;
     }
 
@@ -90,14 +89,12 @@ impl Recorder {
         has_payload: bool,
         payload: OwnedVariant,
     ) {
-        let _unused = (user_id, relative_timestamp);
         let times = u64::try_from(count).unwrap_or(0);
         self.0.record(&event_id, has_payload.then_some(&*payload), times, 0).await;
     }
 
     /// Records a sequence: one occurrence that lasted from its first to its last entry, with the first payload in it.
     async fn record_event_sequence(&self, user_id: u32, event_id: Vec<u8>, events: Vec<(i64, bool, OwnedVariant)>) {
-        let _unused = user_id;
         let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
         let nanoseconds = last.0.saturating_sub(first.0);
         let seconds = u64::try_from(nanoseconds).unwrap_or(0) / 1_000_000_000;
@@ -143,7 +140,6 @@ impl Recorder {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<OwnedObjectPath, BoxDBusError> {
-        let _unused = user_id;
         if !self.enabled().await {
             return Err(disabled("Could not start the timer because the metrics system is disabled"));
         }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use stipple_catalog::Week;
 use zbus::wire::OwnedVariant;
 
 /// The most timers that one caller may run at once.
@@ -18,8 +19,8 @@ pub(super) struct Timer {
     since: Instant,
     /// the part of a second that earlier slices left over
     carry: Duration,
-    /// whether the timer has been recorded as an occurrence
-    counted: bool,
+    /// the last week in which the timer was recorded as an occurrence
+    counted: Option<Week>,
 }
 
 /// What a timer has measured since it was last asked.
@@ -29,12 +30,12 @@ pub(super) struct Slice {
 }
 
 impl Timer {
-    /// Takes the time measured so far; the timer runs on.
-    pub fn slice(&mut self, now: Instant) -> Slice {
+    /// Takes the time measured so far; the timer runs on. It is one occurrence in every week that it runs in.
+    pub fn slice(&mut self, now: Instant, week: Week) -> Slice {
         let elapsed = now.saturating_duration_since(self.since) + self.carry;
         self.since = now;
         self.carry = Duration::from_nanos(elapsed.subsec_nanos().into());
-        let times = u64::from(!std::mem::replace(&mut self.counted, true));
+        let times = u64::from(self.counted.replace(week) != Some(week));
         Slice { times, seconds: elapsed.as_secs() }
     }
 }
@@ -55,7 +56,7 @@ impl Timers {
         let number = self.next;
         self.next += 1;
         let owner = owner.to_owned();
-        let timer = Timer { owner, event, payload, since: now, carry: Duration::ZERO, counted: false };
+        let timer = Timer { owner, event, payload, since: now, carry: Duration::ZERO, counted: None };
         self.running.insert(number, timer);
         Some(number)
     }
@@ -81,15 +82,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slices_add_up_to_the_whole_and_count_once() {
+    fn slices_add_up_to_the_whole_and_count_once_a_week() {
         let start = Instant::now();
         let mut timers = Timers::default();
         timers.start(":1.1", [0; 16], None, start).unwrap();
         let timer = timers.running().next().unwrap();
-        let slices: Vec<Slice> =
-            [2600, 5200, 7999].iter().map(|&ms| timer.slice(start + Duration::from_millis(ms))).collect();
-        assert_eq!(slices.iter().map(|s| s.seconds).collect::<Vec<_>>(), [2, 3, 2]);
-        assert_eq!(slices.iter().map(|s| s.times).sum::<u64>(), 1);
+        let slices: Vec<Slice> = [(2600, 7), (5200, 7), (7999, 8)]
+            .map(|(ms, week)| timer.slice(start + Duration::from_millis(ms), Week::from_index(week)))
+            .into();
+        assert_eq!(slices.iter().map(|s| (s.seconds, s.times)).collect::<Vec<_>>(), [(2, 1), (3, 0), (2, 1)]);
     }
 
     #[test]

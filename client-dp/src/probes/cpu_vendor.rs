@@ -7,7 +7,7 @@ use super::Probe;
 
 /// The event `cpu-vendor` of catalog/metrics/EVENTS.md.
 pub(super) const PROBE: Probe =
-    Probe { event: 0xe5c3b310_f4545a19_914c7651_6fb270d6_u128.to_be_bytes(), file: "proc/cpuinfo", read };
+    Probe { event: 0xe5c3_b310_f454_5a19_914c_7651_6fb2_70d6_u128.to_be_bytes(), file: "proc/cpuinfo", read };
 
 fn read(cpuinfo: &str) -> Option<Variant<'static>> {
     let field = |name: &str| {

@@ -7,7 +7,7 @@ use super::Probe;
 
 /// The event `ram-mib` of catalog/metrics/EVENTS.md.
 pub(super) const PROBE: Probe =
-    Probe { event: 0xbe3d2e70_11e654d5_86c6bc5c_a932ce24_u128.to_be_bytes(), file: "proc/meminfo", read };
+    Probe { event: 0xbe3d_2e70_11e6_54d5_86c6_bc5c_a932_ce24_u128.to_be_bytes(), file: "proc/meminfo", read };
 
 fn read(meminfo: &str) -> Option<Variant<'static>> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;

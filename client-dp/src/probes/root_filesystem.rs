@@ -7,7 +7,7 @@ use super::Probe;
 
 /// The event `root-filesystem` of catalog/metrics/EVENTS.md.
 pub(super) const PROBE: Probe =
-    Probe { event: 0xfbd7ed58_b8e154a7_bb450962_0007679f_u128.to_be_bytes(), file: "proc/self/mountinfo", read };
+    Probe { event: 0xfbd7_ed58_b8e1_54a7_bb45_0962_0007_679f_u128.to_be_bytes(), file: "proc/self/mountinfo", read };
 
 /// The type of the last mount on `/`, which hides the earlier ones.
 fn read(mountinfo: &str) -> Option<Variant<'static>> {

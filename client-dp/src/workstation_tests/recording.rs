@@ -102,7 +102,7 @@ fn numbers_fall_into_buckets_last_maximum_count_sum_and_duration() {
     assert_eq!(rig.tally("problems.falls"), "10 or more");
     rig.record(6, 4_u64);
     assert_eq!(rig.tally("usage.bytes"), "1-9");
-    rig.record_times(6, Some(Variant::from(3_u64)), 2, 0);
+    rig.record_times(6, Some(&Variant::from(3_u64)), 2, 0);
     assert_eq!(rig.tally("usage.bytes"), "10 or more");
     rig.record_times(7, None, 1, 6);
     assert_eq!(rig.tally("usage.time"), "1-9");
