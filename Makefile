@@ -26,7 +26,7 @@ lint: setup
 	scripts/check-headers
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked -q --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked -q --no-deps
 
 ## bench: ratios against named peers, written to target/bench/ratios.json
 bench: setup

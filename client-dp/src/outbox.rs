@@ -7,7 +7,7 @@ use stipple_catalog::{REPORT_LEN, Report, ReportId, Week, WireError};
 
 use crate::ledger::Spent;
 
-/// A report whose cost is durable. Only [`due`] and [`all`] make one, by reading what a transaction has committed; the uploader
+/// A report whose cost is durable. Only `due` and `all` make one, by reading what a transaction has committed; the uploader
 /// takes nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {

@@ -38,7 +38,7 @@ impl Epsilon {
         self.0
     }
 
-    /// The weights (A, B) with `B = 2^32` and A the largest integer that [`exp_floor`] proves to be at most
+    /// The weights (A, B) with `B = 2^32` and A the largest integer that a Taylor sum in integers proves to be at most
     /// `2^32 e^epsilon`: the realised loss `ln(A/B)` never exceeds epsilon.
     #[must_use]
     pub fn weights(self) -> Weights {
