@@ -57,7 +57,7 @@ impl Problem {
                 ("stale-definition", StatusCode::UNPROCESSABLE_ENTITY, "The metric is defined otherwise here")
             }
             Self::Late => ("late", StatusCode::UNPROCESSABLE_ENTITY, "The report's week has closed"),
-            Self::Early => ("early", StatusCode::UNPROCESSABLE_ENTITY, "The report's week is not over"),
+            Self::Early => ("early", StatusCode::TOO_EARLY, "The report's week is not over"),
             Self::ExpiredMetric => {
                 ("expired-metric", StatusCode::UNPROCESSABLE_ENTITY, "The metric was not collected in that week")
             }

@@ -35,7 +35,10 @@ impl Window {
 
     /// Whether a week is open.
     pub fn admit(self, week: Week) -> Result<(), Problem> {
-        if week < self.oldest {
+        if self.oldest > self.unfinished {
+            // The clock stands before weeks that are closed already: it is wrong, or was. Nothing can be judged by it.
+            Err(Problem::StoreUnavailable)
+        } else if week < self.oldest {
             Err(Problem::Late)
         } else if week >= self.unfinished {
             Err(Problem::Early)

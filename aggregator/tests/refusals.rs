@@ -58,15 +58,15 @@ fn weeks_are_open_when_they_are_over_and_until_their_window_closes() {
     let place = Place::new();
     let clock = Place::clock();
     let server = Running::start(place.config(&clock));
-    let refuse = |week_text: &str, name: &str| {
+    let refuse = |week_text: &str, status: u16, name: &str| {
         let report = reports(&place.catalogue, week(week_text), 2, 1)[0];
-        assert_refused(&server.post(&report), 422, name, &report);
+        assert_refused(&server.post(&report), status, name, &report);
     };
-    refuse("2026-W45", "late");
-    refuse("2026-W46", "expired-metric"); // open, but the metrics were introduced on the Monday after
-    refuse("2026-W50", "early");
+    refuse("2026-W45", 422, "late");
+    refuse("2026-W46", 422, "expired-metric"); // open, but the metrics were introduced on the Monday after
+    refuse("2026-W50", 425, "early");
     clock.set("2027-01-21T12:00:00Z".parse().unwrap());
-    refuse("2027-W02", "expired-metric");
+    refuse("2027-W02", 422, "expired-metric");
     // The last day of collection, 2027-01-08, lies in this week.
     assert_eq!(server.post(&reports(&place.catalogue, week("2027-W01"), 3, 1)[0]).status, 204);
     server.stop();

@@ -193,7 +193,7 @@ mod tests {
     use stipple_ldp::{Bound, Epsilon, TruncatedGeometric};
 
     fn phi(most: u64, epsilon: f64) -> Vec<f64> {
-        TruncatedGeometric::new(Bound::try_from(most).unwrap(), Epsilon::try_from(epsilon).unwrap()).unbiased()
+        TruncatedGeometric::new(Bound::try_from(most).unwrap(), Epsilon::try_from(epsilon).unwrap()).unwrap().unbiased()
     }
 
     /// With m = 1 the mechanism is randomised response with P[truth] = 1/(1+alpha), whose noise is the same at 0 and 1:

@@ -112,6 +112,12 @@ impl Catalogue {
         self.definitions.iter().filter(move |definition| definition.is_active(day))
     }
 
+    /// Whether any metric listens for an event.
+    #[must_use]
+    pub fn listens_for(&self, event: [u8; 16]) -> bool {
+        self.definitions.iter().flat_map(|definition| &definition.events).any(|source| source.id == event)
+    }
+
     /// The definition with an id.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Definition> {

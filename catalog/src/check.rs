@@ -219,7 +219,7 @@ fn mechanism(
             Mechanism::Collision(Collision::new(size()?, *most, epsilon).map_err(fault)?)
         }
         (MechanismName::TruncatedGeometric, Domain::Count { most }) => {
-            Mechanism::TruncatedGeometric(TruncatedGeometric::new(*most, epsilon))
+            Mechanism::TruncatedGeometric(TruncatedGeometric::new(*most, epsilon).map_err(fault)?)
         }
         (name, _) => {
             return Err(text.at(
@@ -271,7 +271,7 @@ mod tests {
             Mechanism::RandomisedResponse(RandomisedResponse::new(size(100_000), weights)),
             Mechanism::SubsetSelection(SubsetSelection::new(size(64), weights).unwrap()),
             Mechanism::Collision(Collision::new(size(100_000), bound, one).unwrap()),
-            Mechanism::TruncatedGeometric(TruncatedGeometric::new(bound, one)),
+            Mechanism::TruncatedGeometric(TruncatedGeometric::new(bound, one).unwrap()),
         ] {
             assert!(largest.payload_len() <= MAX_PAYLOAD, "{largest:?}");
         }

@@ -20,6 +20,17 @@ pub enum Phase {
     Testing,
 }
 
+impl Phase {
+    /// The phase as the command line spells it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Testing => "testing",
+        }
+    }
+}
+
 /// `--now` outside of a drill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("--now sets the time for drills and is refused in production: add --phase testing")]
@@ -29,6 +40,7 @@ pub struct NotADrill;
 #[derive(Clone, Debug)]
 pub struct Clock {
     source: Source,
+    phase: Phase,
     zone: TimeZone,
 }
 
@@ -49,13 +61,17 @@ impl Clock {
             (Some(now), Phase::Testing) => now.duration_since(system_now()),
             (Some(_), Phase::Production) => return Err(NotADrill),
         };
-        Ok(Self { source: Source::System { ahead }, zone: TimeZone::system() })
+        Ok(Self { source: Source::System { ahead }, phase, zone: TimeZone::system() })
     }
 
     /// A clock that stands still until [`Self::set`], in UTC. Its clones share the time.
     #[must_use]
     pub fn manual(now: Timestamp) -> Self {
-        Self { source: Source::Manual(Arc::new(AtomicI64::new(now.as_second()))), zone: TimeZone::UTC }
+        Self {
+            source: Source::Manual(Arc::new(AtomicI64::new(now.as_second()))),
+            phase: Phase::Testing,
+            zone: TimeZone::UTC,
+        }
     }
 
     /// Sets a manual clock, to the second; a system clock cannot be set.
@@ -63,6 +79,12 @@ impl Clock {
         if let Source::Manual(second) = &self.source {
             second.store(now.as_second(), Ordering::SeqCst);
         }
+    }
+
+    /// Whether the clock is for real. A manual clock is for testing.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
     }
 
     /// The time.

@@ -8,6 +8,7 @@ pub mod entropy;
 mod event;
 mod ledger;
 mod outbox;
+mod present;
 pub mod probes;
 mod schedule;
 mod state;

@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
 /// "STPL", the mark of our database files.
 const APPLICATION_ID: i32 = 0x5354_504c;
@@ -54,6 +54,19 @@ pub enum StateError {
         /// the newest known
         known: usize,
     },
+    /// The state belongs to the other phase.
+    #[error("the state at {path} is of the {found} phase: point --state-dir somewhere else, or add --phase {found}")]
+    Phase {
+        /// the file
+        path: PathBuf,
+        /// the file's phase
+        found: String,
+    },
+    /// Another program keeps deleted pages from being overwritten.
+    #[error(
+        "everything was deleted, but another program has the state open and old bytes may be left in its log; close that program: the recorder tries again within minutes"
+    )]
+    InUse,
     /// A read or write failed on the way.
     #[error("the state could not be read or written ({0}); if the disk is full, make room: nothing is lost")]
     Sql(#[from] rusqlite::Error),
@@ -160,6 +173,9 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StateError> {
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA secure_delete = ON; PRAGMA synchronous = FULL;")
         .map_err(fail)?;
+    if done == MIGRATIONS.len() {
+        return Ok(());
+    }
     let transaction = connection.transaction().map_err(fail)?;
     for (number, migration) in MIGRATIONS.iter().enumerate().skip(done) {
         transaction.execute_batch(migration).map_err(fail)?;
@@ -171,6 +187,22 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StateError> {
 
 /// Writes every page anew and empties the write-ahead log, so that what was deleted is nowhere in the files.
 pub(crate) fn scrub(connection: &Connection) -> Result<(), StateError> {
-    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")?;
-    Ok(())
+    empty_log(connection)?;
+    connection.execute_batch("VACUUM")?;
+    empty_log(connection)
+}
+
+fn empty_log(connection: &Connection) -> Result<(), StateError> {
+    let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy { Err(StateError::InUse) } else { Ok(()) }
+}
+
+/// Refuses a state that was begun in another phase than `phase`.
+pub(crate) fn check_phase(connection: &Connection, path: &Path, phase: &str) -> Result<(), StateError> {
+    let found: Option<String> =
+        connection.query_row("SELECT phase FROM workstation", [], |row| row.get(0)).optional()?;
+    match found {
+        Some(found) if found != phase => Err(StateError::Phase { path: path.join(FILE_NAME), found }),
+        _ => Ok(()),
+    }
 }

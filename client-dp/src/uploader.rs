@@ -58,18 +58,23 @@ impl Default for Patience {
 /// Sends reports to one server.
 #[derive(Clone, Debug)]
 pub struct Uploader {
-    client: Client,
+    /// `None`: a client of its own for every try
+    kept: Option<Client>,
     endpoint: Url,
     patience: Patience,
 }
 
 impl Uploader {
-    /// An uploader that opens a connection of its own for every report, so that none links two of them.
+    /// An uploader that makes a client of its own for every try, so that no connection and no resumed TLS session links two
+    /// reports.
     ///
     /// # Errors
     /// [`UploadError::Address`] or [`UploadError::Setup`].
     pub fn new(server: &str, patience: Patience) -> Result<Self, UploadError> {
-        Self::with_idle_connections(server, patience, 0)
+        let uploader = Self { kept: None, endpoint: endpoint(server)?, patience };
+        // A client that cannot be made is better known now than at the first report.
+        uploader.client(0)?;
+        Ok(uploader)
     }
 
     /// An uploader that keeps connections open, for a simulated population behind one address.
@@ -77,21 +82,23 @@ impl Uploader {
     /// # Errors
     /// See [`Self::new`].
     pub fn with_idle_connections(server: &str, patience: Patience, idle: usize) -> Result<Self, UploadError> {
-        let address = || UploadError::Address(server.to_owned());
-        let mut endpoint =
-            Url::parse(server).ok().filter(|url| matches!(url.scheme(), "http" | "https")).ok_or_else(address)?;
-        // A prefix in the server's address is kept, with or without a slash at its end.
-        endpoint.path_segments_mut().map_err(|()| address())?.pop_if_empty().extend(["v1", "reports"]);
+        let uploader = Self::new(server, patience)?;
+        Ok(Self { kept: Some(uploader.client(idle)?), ..uploader })
+    }
+
+    fn client(&self, idle: usize) -> Result<Client, UploadError> {
+        if let Some(client) = &self.kept {
+            return Ok(client.clone());
+        }
         // One provider for the whole process; a second installation is refused and harmless.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .timeout(patience.timeout)
+        Client::builder()
+            .timeout(self.patience.timeout)
             .pool_max_idle_per_host(idle)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .build()
-            .map_err(UploadError::Setup)?;
-        Ok(Self { client, endpoint, patience })
+            .map_err(UploadError::Setup)
     }
 
     /// Delivers one report. The same bytes go out at every try, under the same id.
@@ -103,7 +110,7 @@ impl Uploader {
         let mut tried = 0;
         loop {
             tried += 1;
-            let (reason, wait) = match self.attempt(report).await {
+            let (reason, wait) = match self.attempt(report).await? {
                 Attempt::Done(delivery) => return Ok(delivery),
                 Attempt::Failed { reason, retry_after } => (reason, retry_after),
             };
@@ -117,32 +124,55 @@ impl Uploader {
         }
     }
 
-    async fn attempt(&self, report: &Outgoing) -> Attempt {
+    async fn attempt(&self, report: &Outgoing) -> Result<Attempt, UploadError> {
         let request = self
-            .client
+            .client(0)?
             .post(self.endpoint.clone())
             .header(CONTENT_TYPE, "application/octet-stream")
             .body(report.bytes().to_vec());
         let response = match request.send().await {
             Ok(response) => response,
             // The URL is public, and the body is never part of the error.
-            Err(error) => return Attempt::Failed { reason: error.without_url().to_string(), retry_after: None },
+            Err(error) => return Ok(Attempt::failed(error.without_url().to_string(), None)),
         };
-        let status = response.status();
-        if status.is_success() {
-            return Attempt::Done(Delivery::Counted);
-        }
-        let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
-        if status.is_client_error() && !passing.contains(&status) {
-            return Attempt::Done(Delivery::Refused(status.as_u16()));
-        }
-        Attempt::Failed { reason: format!("status {}", status.as_u16()), retry_after: retry_after(&response) }
+        Ok(match response.status() {
+            StatusCode::NO_CONTENT => Attempt::Done(Delivery::Counted),
+            status if is_final(&response) => Attempt::Done(Delivery::Refused(status.as_u16())),
+            status => Attempt::failed(format!("status {}", status.as_u16()), retry_after(&response)),
+        })
     }
+}
+
+/// `SERVER/v1/reports`. A prefix in the server's address is kept, with or without a slash at its end.
+fn endpoint(server: &str) -> Result<Url, UploadError> {
+    let address = || UploadError::Address(server.to_owned());
+    let mut url = Url::parse(server).ok().filter(|url| matches!(url.scheme(), "http" | "https")).ok_or_else(address)?;
+    url.path_segments_mut().map_err(|()| address())?.pop_if_empty().extend(["v1", "reports"]);
+    Ok(url)
+}
+
+/// Whether the aggregator itself refuses the report for good. A proxy's or a captive portal's page is no such answer: the
+/// report is paid for and must not be lost to it.
+fn is_final(response: &reqwest::Response) -> bool {
+    let problem = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
+    let refusals = [
+        StatusCode::BAD_REQUEST,
+        StatusCode::PAYLOAD_TOO_LARGE,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        StatusCode::UNPROCESSABLE_ENTITY,
+    ];
+    problem && refusals.contains(&response.status())
 }
 
 enum Attempt {
     Done(Delivery),
     Failed { reason: String, retry_after: Option<Duration> },
+}
+
+impl Attempt {
+    const fn failed(reason: String, retry_after: Option<Duration>) -> Self {
+        Self::Failed { reason, retry_after }
+    }
 }
 
 /// The server's wish in seconds, up to an hour.

@@ -57,7 +57,7 @@ impl Workstation {
         if !self.is_on()? {
             return Ok(Vec::new());
         }
-        let (today, week) = (self.clock().today(), self.present_week()?);
+        let (today, week) = (self.clock().today(), self.present()?.week);
         let catalogue = self.catalogue().clone();
         catalogue
             .active(today)
@@ -108,7 +108,7 @@ impl Workstation {
     /// # Errors
     /// [`WorkstationError`] when the state cannot be read.
     pub fn budget(&self) -> Result<BudgetView, WorkstationError> {
-        let epoch = self.present_week()?.epoch();
+        let epoch = self.present()?.week.epoch();
         let (cap, spends) = match self.connection() {
             Some(connection) => (ledger::cap(connection, epoch)?, ledger::spends(connection, epoch)?),
             None => (None, Vec::new()),

@@ -15,12 +15,14 @@ use stipple_catalog::{Catalogue, Clock, Definition, Report, ReportId, Week, Week
 use crate::event::Event;
 use crate::ledger::{self, SpendError};
 use crate::outbox::{self, Outgoing, PutError};
+use crate::present::Present;
 use crate::schedule::{self, Slot};
 use crate::state::{self, StateError};
 use crate::tallies;
 
-/// Reports of a week are worth sending for this many weeks after it; the server refuses older ones as late.
-pub const REPORT_WINDOW_WEEKS: u16 = 4;
+/// A week is reported if that can be drawn within this many weeks after it. The server refuses a report as late after one
+/// week more, which the sending window takes up.
+pub const REPORT_WINDOW_WEEKS: u16 = 3;
 
 /// The user's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,10 +83,12 @@ pub struct Workstation {
     folder: Option<PathBuf>,
     /// `None` until the first yes: without it there is no file
     connection: Option<Connection>,
+    /// a no that could not be carried out to the end yet; it holds all the same
+    unfinished_no: bool,
 }
 
 impl Workstation {
-    /// A workstation with its state in a directory. Opening writes nothing.
+    /// A workstation with its state in a directory. Opening writes nothing, but finishes a no that a crash cut short.
     ///
     /// # Errors
     /// [`WorkstationError::State`] when there is a state that cannot be used.
@@ -95,7 +99,10 @@ impl Workstation {
         send_window: Duration,
     ) -> Result<Self, WorkstationError> {
         let connection = state::open(folder, false)?;
-        Ok(Self { catalogue, clock, send_window, folder: Some(folder.to_owned()), connection })
+        let folder = Some(folder.to_owned());
+        let workstation = Self { catalogue, clock, send_window, folder, connection, unfinished_no: false };
+        workstation.check_opened()?;
+        Ok(workstation)
     }
 
     /// A simulated workstation without a file.
@@ -103,7 +110,16 @@ impl Workstation {
     /// # Errors
     /// [`WorkstationError::State`] when memory runs out.
     pub fn in_memory(catalogue: Arc<Catalogue>, clock: Clock, send_window: Duration) -> Result<Self, WorkstationError> {
-        Ok(Self { catalogue, clock, send_window, folder: None, connection: None })
+        Ok(Self { catalogue, clock, send_window, folder: None, connection: None, unfinished_no: false })
+    }
+
+    fn check_opened(&self) -> Result<(), WorkstationError> {
+        let (Some(connection), Some(folder)) = (&self.connection, &self.folder) else { return Ok(()) };
+        state::check_phase(connection, folder, self.clock.phase().name())?;
+        if self.consent()? == Consent::Off {
+            state::scrub(connection)?;
+        }
+        Ok(())
     }
 
     /// The catalogue in force.
@@ -122,13 +138,13 @@ impl Workstation {
         self.connection.as_ref()
     }
 
-    /// The present week, which no clock that runs backwards can make an earlier one.
-    pub(crate) fn present_week(&self) -> Result<Week, WorkstationError> {
-        let week = self.clock.week()?;
-        match &self.connection {
-            Some(connection) => Ok(week.max(latest_week(connection)?)),
-            None => Ok(week),
+    /// The present, as far as the clock is believed.
+    pub(crate) fn present(&self) -> Result<Present, WorkstationError> {
+        if let Some(connection) = &self.connection {
+            return Present::read(connection, &self.clock);
         }
+        let (now, today, week) = (self.clock.now(), self.clock.today(), self.clock.week()?);
+        Ok(Present { now, today, week, doubted_since: None })
     }
 
     /// The user's answer.
@@ -137,6 +153,9 @@ impl Workstation {
     /// [`WorkstationError::State`] when the state cannot be read.
     pub fn consent(&self) -> Result<Consent, WorkstationError> {
         let Some(connection) = &self.connection else { return Ok(Consent::Unset) };
+        if self.unfinished_no {
+            return Ok(Consent::Off);
+        }
         let mut statement = connection.prepare_cached("SELECT consent FROM workstation")?;
         let mut rows = statement.query([])?;
         Ok(match rows.next()?.map(|row| row.get::<_, bool>(0)).transpose()? {
@@ -168,19 +187,20 @@ impl Workstation {
                 None => Some(state::in_memory()?),
             };
         }
-        let (today, week) = (self.clock.today(), self.clock.week()?);
+        let (present, phase) = (self.present()?, self.clock.phase().name());
         if let Some(connection) = &mut self.connection {
             connection.pragma_update(None, "synchronous", "FULL")?;
             let transaction = connection.transaction()?;
+            let (week, next) = (present.week.index(), present.week.next().index());
             transaction.execute(
-                "INSERT INTO workstation (id, consent, observed_from, latest_week) VALUES (1, 1, ?1, ?2)
-                 ON CONFLICT DO UPDATE SET consent = 1, latest_week = max(latest_week, ?2),
-                     observed_from = max(latest_week, ?2) + 1",
-                params![week.next().index(), week.index()],
+                "INSERT INTO workstation (id, consent, observed_from, latest_week, phase) VALUES (1, 1, ?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET consent = 1, observed_from = ?1",
+                params![next, week, phase],
             )?;
-            let week = latest_week(&transaction)?;
-            schedule::draw(&transaction, &self.catalogue, week.epoch(), today, rng)?;
+            present.note(&transaction)?;
+            schedule::draw(&transaction, &self.catalogue, present.week.epoch(), present.today, rng)?;
             transaction.commit()?;
+            self.unfinished_no = false;
         }
         self.advance(rng)
     }
@@ -189,15 +209,18 @@ impl Workstation {
     /// draw, so that a later yes can neither spend again nor draw again.
     ///
     /// # Errors
-    /// [`WorkstationError::State`] when the state cannot be written.
+    /// [`WorkstationError::State`] when the state cannot be written. The answer is no all the same, and
+    /// [`Self::advance`] tries again.
     pub fn disable(&mut self) -> Result<(), WorkstationError> {
         let Some(connection) = &mut self.connection else { return Ok(()) };
+        self.unfinished_no = true;
         let transaction = connection.transaction()?;
         transaction.execute_batch(
             "UPDATE workstation SET consent = 0; DELETE FROM tally; DELETE FROM outbox; DELETE FROM dropped;",
         )?;
         transaction.commit()?;
         state::scrub(connection)?;
+        self.unfinished_no = false;
         Ok(())
     }
 
@@ -209,20 +232,21 @@ impl Workstation {
         if !self.is_on()? {
             return Ok(());
         }
-        let (today, week) = (self.clock.today(), self.clock.week()?);
-        let Some(connection) = &mut self.connection else { return Ok(()) };
+        let present = self.present()?;
+        let Some(connection) = self.connection.as_mut().filter(|_| present.doubted_since.is_none()) else {
+            return Ok(());
+        };
         // A tally lost in a power cut costs a little accuracy and no privacy: it need not wait for the disk.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         let transaction = connection.transaction()?;
-        let week = week.max(latest_week(&transaction)?);
         let (mut known, mut read) = (false, false);
-        for definition in self.catalogue.active(today) {
+        for definition in self.catalogue.active(present.today) {
             for source in definition.events.iter().filter(|source| source.id == event.id) {
                 known = true;
                 let Some(occurrence) = event.read(source, definition.aggregate) else { continue };
                 read = true;
                 if let Some(change) = definition.aggregate.change(&definition.domain, occurrence) {
-                    tallies::apply(&transaction, definition, week, change)?;
+                    tallies::apply(&transaction, definition, present.week, change)?;
                 }
             }
         }
@@ -240,31 +264,31 @@ impl Workstation {
     /// # Errors
     /// [`WorkstationError`]; what was not committed is as it was.
     pub fn advance<R: CryptoRng>(&mut self, rng: &mut R) -> Result<(), WorkstationError> {
+        if self.unfinished_no {
+            return self.disable();
+        }
         if !self.is_on()? {
             return Ok(());
         }
-        let (today, now, week) = (self.clock.today(), self.clock.now(), self.clock.week()?);
+        let present = self.present()?;
         let Some(connection) = &mut self.connection else { return Ok(()) };
         connection.pragma_update(None, "synchronous", "FULL")?;
         let transaction = connection.transaction()?;
-        let week = week.max(latest_week(&transaction)?);
-        transaction.execute("UPDATE workstation SET latest_week = ?1", [week.index()])?;
-        schedule::draw(&transaction, &self.catalogue, week.epoch(), today, rng)?;
+        present.note(&transaction)?;
+        schedule::draw(&transaction, &self.catalogue, present.week.epoch(), present.today, rng)?;
         transaction.commit()?;
 
-        for slot in schedule::waiting(connection)?.into_iter().take_while(|slot| slot.week < week) {
-            let transaction = connection.transaction()?;
-            let send_after = send_moment(now, self.send_window, rng);
-            let definition = reportable(&transaction, &self.catalogue, &slot, week)?;
-            if let Some(definition) = definition {
-                report(&transaction, definition, &slot, send_after, rng)?;
-            }
-            schedule::settle(&transaction, &slot, definition.is_some())?;
-            transaction.commit()?;
+        // One slot that fails must not hold up the others; its tally is kept until it succeeds.
+        let mut failure = None;
+        for slot in schedule::waiting(connection)?.into_iter().take_while(|slot| slot.week < present.week) {
+            let send_after = send_moment(present.now, self.send_window, rng);
+            failure = close(connection, &self.catalogue, &slot, present.week, send_after, rng).err().or(failure);
         }
-
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
         let transaction = connection.transaction()?;
-        tallies::forget_before(&transaction, week)?;
+        tallies::forget_before(&transaction, present.week)?;
         transaction.commit()?;
         Ok(())
     }
@@ -292,11 +316,23 @@ impl Workstation {
     }
 }
 
-fn latest_week(connection: &Connection) -> rusqlite::Result<Week> {
-    connection
-        .prepare_cached("SELECT coalesce(max(latest_week), 0) FROM workstation")?
-        .query_row([], |row| row.get(0))
-        .map(Week::from_index)
+/// Closes a slot whose week is over: reports it, or forfeits it.
+fn close<R: CryptoRng>(
+    connection: &mut Connection,
+    catalogue: &Catalogue,
+    slot: &Slot,
+    week: Week,
+    send_after: Timestamp,
+    rng: &mut R,
+) -> Result<(), WorkstationError> {
+    let transaction = connection.transaction()?;
+    let definition = reportable(&transaction, catalogue, slot, week)?;
+    if let Some(definition) = definition {
+        report(&transaction, definition, slot, send_after, rng)?;
+    }
+    schedule::settle(&transaction, slot, definition.is_some())?;
+    transaction.commit()?;
+    Ok(())
 }
 
 /// The definition under which a slot may be reported; `None` when it is forfeited: not wholly observed since the yes, too

@@ -49,10 +49,28 @@ fn all_the_same(server: &Server, times: usize) {
 
 #[tokio::test]
 async fn a_report_is_delivered_once() {
-    for answer in ["200 OK", "202 Accepted", "204 No Content"] {
+    let server = Server::start(&[ACCEPTED]);
+    assert_eq!(deliver(&server.url).await.unwrap(), Delivery::Counted);
+    all_the_same(&server, 1);
+}
+
+/// A captive portal's page, a proxy's refusal, an early clock: the report is paid for and stays.
+#[tokio::test]
+async fn an_answer_that_is_not_the_aggregators_loses_no_report() {
+    for answer in [
+        "200 OK",
+        "202 Accepted",
+        "400 Bad Request",
+        "403 Forbidden",
+        "404 Not Found",
+        "407 Proxy Authentication Required",
+        "422 Unprocessable Content\r\nContent-Type: text/html",
+        "425 Too Early\r\nContent-Type: application/problem+json",
+        "403 Forbidden\r\nContent-Type: application/problem+json",
+    ] {
         let server = Server::start(&[Answer::Head(answer)]);
-        assert_eq!(deliver(&server.url).await.unwrap(), Delivery::Counted);
-        all_the_same(&server, 1);
+        assert_eq!(deliver(&server.url).await.unwrap(), Delivery::Counted, "{answer}");
+        all_the_same(&server, 2);
     }
 }
 
@@ -93,12 +111,10 @@ async fn a_busy_server_is_given_the_time_it_asks_for() {
 #[tokio::test]
 async fn a_refusal_is_final() {
     for (answer, status) in [
-        ("400 Bad Request", 400),
-        ("404 Not Found", 404),
-        ("409 Conflict", 409),
-        ("410 Gone", 410),
-        ("413 Content Too Large", 413),
-        ("422 Unprocessable Content", 422),
+        ("400 Bad Request\r\nContent-Type: application/problem+json", 400),
+        ("413 Content Too Large\r\nContent-Type: application/problem+json", 413),
+        ("415 Unsupported Media Type\r\nContent-Type: application/problem+json", 415),
+        ("422 Unprocessable Content\r\nContent-Type: application/problem+json", 422),
     ] {
         let server = Server::start(&[Answer::Head(answer)]);
         assert_eq!(deliver(&server.url).await.unwrap(), Delivery::Refused(status));

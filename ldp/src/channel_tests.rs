@@ -146,7 +146,7 @@ fn collision_support_over_the_seed_pool() {
 #[test]
 fn truncated_geometric_is_its_channel() {
     for (m, e) in [(1, 1.0), (2, 0.5), (10, 1.0), (20, 2.0), (255, 1.0), (255, 16.0)] {
-        let mechanism = TruncatedGeometric::new(bound(m), epsilon(e));
+        let mechanism = TruncatedGeometric::new(bound(m), epsilon(e)).unwrap();
         let weights = epsilon(e).weights();
         let rows: Vec<Vec<u128>> = (0..=m).map(|x| (0..=m).map(|y| mechanism.weight(x, y).into()).collect()).collect();
         assert_two_weight(&rows, weights.inside().into(), weights.outside().into());
@@ -176,7 +176,7 @@ fn samplers_follow_their_channels() {
     let draws = 200_000_u32;
     let mut rng = ChaCha20Rng::seed_from_u64(2);
     let grr = Mechanism::RandomisedResponse(RandomisedResponse::new(size(11), epsilon(1.0).weights()));
-    let geometric = TruncatedGeometric::new(bound(10), epsilon(2.0));
+    let geometric = TruncatedGeometric::new(bound(10), epsilon(2.0)).unwrap();
     let expect_geometric: Vec<f64> =
         (0..=10).map(|y| geometric.weight(4, y) as f64 / geometric.total() as f64).collect();
     let (p_true, p_false) = RandomisedResponse::new(size(11), epsilon(1.0).weights()).design.support();
@@ -261,7 +261,7 @@ fn bad_values_are_refused_before_anything_is_drawn() {
     let mut rng = ChaCha20Rng::seed_from_u64(4);
     let grr = Mechanism::RandomisedResponse(RandomisedResponse::new(size(3), epsilon(1.0).weights()));
     let sets = Mechanism::Collision(Collision::new(size(9), bound(2), epsilon(1.0)).unwrap());
-    let counts = Mechanism::TruncatedGeometric(TruncatedGeometric::new(bound(5), epsilon(1.0)));
+    let counts = Mechanism::TruncatedGeometric(TruncatedGeometric::new(bound(5), epsilon(1.0)).unwrap());
     let cases = [
         (&grr, Value::Symbol(3), ValueError::OutOfRange),
         (&grr, Value::Count(1), ValueError::WrongKind),
@@ -299,6 +299,11 @@ fn parameters_out_of_range_are_refused_with_their_range() {
     let wide = Collision::new(size(300), bound(200), epsilon(8.0)).unwrap_err();
     assert!(wide.to_string().contains("65535"), "{wide}");
     assert!(Collision::new(size(5), bound(5), epsilon(1.0)).is_err());
+    // Rounded weights of so fine a step would realise more than the nominal epsilon.
+    for (m, e) in [(255, 0.001), (255, 1e-6), (10, 1e-4)] {
+        let fine = TruncatedGeometric::new(bound(m), epsilon(e)).unwrap_err();
+        assert!(fine.to_string().contains("too fine"), "{fine}");
+    }
     assert!(Weights::new(1, 1).is_err() && Weights::new(2, 0).is_err() && Weights::new(1 << 56, 1).is_err());
 }
 
@@ -310,7 +315,7 @@ proptest::proptest! {
         let mut all = vec![
             Mechanism::RandomisedResponse(RandomisedResponse::new(size(d), e.weights())),
             Mechanism::SubsetSelection(SubsetSelection::new(size(d), e.weights()).unwrap()),
-            Mechanism::TruncatedGeometric(TruncatedGeometric::new(bound(m), e)),
+            Mechanism::TruncatedGeometric(TruncatedGeometric::new(bound(m), e).unwrap()),
         ];
         all.extend(Collision::new(size(d), bound(m), e).map(Mechanism::Collision));
         for mechanism in all {

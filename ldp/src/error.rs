@@ -33,6 +33,16 @@ pub enum ParameterError {
         /// dictionary size
         domain: u32,
     },
+    /// The integer weights cannot resolve so small a step of the noise.
+    #[error(
+        "epsilon {epsilon} over counts up to {bound} is too fine for the integer weights: raise epsilon or lower the bound"
+    )]
+    TooFine {
+        /// nominal epsilon
+        epsilon: Epsilon,
+        /// the largest count
+        bound: u32,
+    },
     /// The collision mechanism's buckets would not fit its 16-bit field.
     #[error("epsilon {epsilon} with sets of {bound} needs {buckets} buckets, more than 65535: lower either")]
     TooManyBuckets {

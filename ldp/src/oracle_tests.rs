@@ -46,7 +46,7 @@ fn truncated_geometric_agrees_with_opendp() {
         .unwrap();
         assert_loss(epsilon, noise.map(&m).unwrap());
         // And the distribution: 20,000 of OpenDP's draws at the count 2, each cell within 5 standard errors of ours.
-        let ours = TruncatedGeometric::new(Bound::try_from(m as u64).unwrap(), epsilon);
+        let ours = TruncatedGeometric::new(Bound::try_from(m as u64).unwrap(), epsilon).unwrap();
         let draws = 20_000;
         let mut counts = vec![0_u32; m as usize + 1];
         for _ in 0..draws {

@@ -7,11 +7,12 @@
 //! # The channel in integers
 //! Let `E_k`, k = 0..m, be whole numbers falling from `E_0 = A` to `E_m = B` with `E_k ~ B e^(epsilon (m-k)/m)`. An inner
 //! output y weighs `c_|y-x| = E_|y-x| - E_(|y-x|+1)`; the outputs 0 and m weigh the whole tail, `E_x` and `E_(m-x)`. The
-//! sums telescope: every row totals `E_0 + E_1`. The greatest ratio stands at the ends, `E_0 / E_m = A/B`; the constructor's
-//! tests enumerate it.
+//! sums telescope: every row totals `E_0 + E_1`. The greatest ratio stands at the ends, `E_0 / E_m = A/B`; the constructor
+//! checks every column.
 
 use crate::domain::Bound;
 use crate::epsilon::{Epsilon, exp_floor};
+use crate::error::ParameterError;
 
 /// Truncated geometric noise with its integer channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +23,22 @@ pub struct TruncatedGeometric {
 
 impl TruncatedGeometric {
     /// The channel for counts up to `bound`.
-    #[must_use]
-    pub fn new(bound: Bound, epsilon: Epsilon) -> Self {
+    ///
+    /// # Errors
+    /// [`ParameterError::TooFine`] when epsilon is so small, or the bound so large, that the rounded weights would exceed
+    /// A/B somewhere.
+    pub fn new(bound: Bound, epsilon: Epsilon) -> Result<Self, ParameterError> {
         let m = u128::from(bound.get());
         let tails = (0..=m).map(|k| exp_floor(u128::from(epsilon.micros()) * (m - k), 1_000_000 * m)).collect();
-        Self { tails }
+        let channel = Self { tails };
+        let (a, b) = (u128::from(channel.tails[0]), u128::from(channel.tails[bound.get() as usize]));
+        let within = |y: u32| {
+            let column = (0..=bound.get()).map(|x| u128::from(channel.weight(x, y)));
+            let (least, most) = column.fold((u128::MAX, 0), |(least, most), w| (least.min(w), most.max(w)));
+            most * b <= least * a
+        };
+        let sound = channel.tails.is_sorted_by(|more, less| more > less) && (0..=bound.get()).all(within);
+        if sound { Ok(channel) } else { Err(ParameterError::TooFine { epsilon, bound: bound.get() }) }
     }
 
     /// m, the largest count.

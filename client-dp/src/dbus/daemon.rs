@@ -9,6 +9,7 @@ use rand::RngExt as _;
 use tokio::sync::{Mutex, Notify};
 use zbus::export::ordered_stream::OrderedStreamExt as _;
 use zbus::fdo::DBusProxy;
+use zbus::names::BusName;
 use zbus::object_server::InterfaceRef;
 use zbus::wire::{OwnedVariant, Variant};
 use zbus::{Connection, fdo};
@@ -132,13 +133,13 @@ impl Daemon {
                 () = connection.closed() => break,
                 Some(change) = leavers.next() => {
                     if let Ok(change) = change.args() && change.new_owner().is_none() {
-                        self.end_timers(&connection, Some(change.name().as_str())).await?;
+                        self.end_timers(&connection, Some(change.name().as_str())).await;
                     }
                 }
             }
         }
         ticking.abort();
-        self.end_timers(&connection, None).await?;
+        self.end_timers(&connection, None).await;
         Ok(())
     }
 
@@ -238,7 +239,8 @@ impl Daemon {
         }
     }
 
-    /// Starts a timer for a caller; `None` when it has too many.
+    /// Starts a timer for a caller; `None` when it has too many. The payload of an event that no metric listens for is not
+    /// kept.
     pub(super) async fn start_timer(
         self: &Arc<Self>,
         connection: &Connection,
@@ -246,10 +248,17 @@ impl Daemon {
         event: [u8; 16],
         payload: Option<OwnedVariant>,
     ) -> zbus::Result<Option<u64>> {
+        let known = self.workstation.lock().await.catalogue().listens_for(event);
+        let payload = payload.filter(|_| known);
         let Some(number) = self.timers.lock().await.start(owner, event, payload, Instant::now()) else {
             return Ok(None);
         };
         connection.object_server().at(timer_path(number), AggregateTimer { daemon: self.clone(), number }).await?;
+        // A caller that left before its timer stood in the list was not found there.
+        let name = BusName::try_from(owner)?;
+        if !DBusProxy::new(connection).await?.name_has_owner(name).await? {
+            self.end_timers(connection, Some(owner)).await;
+        }
         Ok(Some(number))
     }
 
@@ -263,13 +272,12 @@ impl Daemon {
         Ok(())
     }
 
-    async fn end_timers(&self, connection: &Connection, owner: Option<&str>) -> Result<(), DaemonError> {
+    async fn end_timers(&self, connection: &Connection, owner: Option<&str>) {
         let ended = self.timers.lock().await.end(owner);
         for (number, timer) in ended {
             self.tally(timer).await;
             remove_timer(connection, number);
         }
-        Ok(())
     }
 
     async fn tally(&self, mut timer: Timer) {

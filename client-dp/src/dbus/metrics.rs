@@ -104,7 +104,7 @@ impl Metrics {
             catalogue_hash: catalogue.hash(),
             metrics: u32::try_from(catalogue.active(workstation.clock().today()).count()).unwrap_or(u32::MAX),
             server: self.0.options.server.clone(),
-            week: workstation.present_week().map_err(failed)?.to_string(),
+            week: workstation.present().map_err(failed)?.week.to_string(),
             waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
             dropped: workstation.dropped().map_err(failed)?,
         })

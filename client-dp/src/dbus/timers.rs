@@ -9,6 +9,8 @@ use zbus::wire::OwnedVariant;
 
 /// The most timers that one caller may run at once.
 pub(super) const TIMERS_PER_CALLER: usize = 256;
+/// The most timers that may run at once.
+const TIMERS: usize = 4096;
 
 /// One running timer. Its time is CLOCK_MONOTONIC, which stands still while the machine is suspended.
 #[derive(Debug)]
@@ -50,7 +52,8 @@ pub(super) struct Timers {
 impl Timers {
     /// Starts a timer; `None` when the caller has too many.
     pub fn start(&mut self, owner: &str, event: [u8; 16], payload: Option<OwnedVariant>, now: Instant) -> Option<u64> {
-        if self.running.values().filter(|timer| timer.owner == owner).count() >= TIMERS_PER_CALLER {
+        let of_caller = self.running.values().filter(|timer| timer.owner == owner).count();
+        if of_caller >= TIMERS_PER_CALLER || self.running.len() >= TIMERS {
             return None;
         }
         let number = self.next;

@@ -6,7 +6,9 @@ CREATE TABLE workstation (
     id            INTEGER PRIMARY KEY CHECK (id = 1),
     consent       INTEGER NOT NULL,  -- 1 while the user's answer is yes
     observed_from INTEGER NOT NULL,  -- the first whole week since that yes
-    latest_week   INTEGER NOT NULL   -- the latest week ever seen: time never runs backwards for the budget
+    latest_week   INTEGER NOT NULL,  -- the latest week ever accepted: time never runs backwards for the budget
+    doubted_since INTEGER,           -- Unix seconds: when the clock began to be more than an epoch ahead of that
+    phase         TEXT    NOT NULL   -- production or testing: a drill's clock must not meet a real budget
 );
 
 -- An epoch whose metrics and slots were drawn, with the budget that held then.

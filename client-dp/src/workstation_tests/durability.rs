@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use stipple_catalog::Epoch;
+
 use super::{EPOCH, Rig, catalogue, event_id, open, start_of, state_file};
 use crate::event::Event;
 use crate::{Workstation, WorkstationError};
@@ -117,7 +119,7 @@ fn a_yes_that_cannot_be_written_is_no_yes() {
     let mut rig = Rig::on_disk(folder.path(), 1);
     rig.enable().unwrap();
     rig.workstation.disable().unwrap();
-    rig.go_to(EPOCH.week(30));
+    rig.go_to(EPOCH.week(26));
     rig.execute("CREATE TRIGGER full BEFORE INSERT ON slot BEGIN SELECT RAISE(ABORT, 'no room'); END");
     assert!(rig.enable().unwrap_err().to_string().contains("no room"));
     assert!(!rig.workstation.is_on().unwrap());
@@ -154,4 +156,25 @@ fn only_the_recorders_user_reads_the_files() {
         let mode = file.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{}", file.path().display());
     }
+}
+
+#[test]
+fn a_slot_that_fails_holds_up_no_other_and_keeps_its_tally() {
+    let mut rig = Rig::new(1);
+    rig.clock.set(start_of(EPOCH.week(0)).saturating_sub(jiff::SignedDuration::from_hours(24)).unwrap());
+    rig.enable().unwrap();
+    rig.go_to(EPOCH.week(0));
+    let slots: Vec<_> = rig.slots().into_iter().filter(|slot| slot.0 == EPOCH.index()).collect();
+    let (_, first, _) = slots.iter().min_by_key(|slot| slot.2).unwrap();
+    rig.execute(&format!(
+        "CREATE TRIGGER stuck BEFORE INSERT ON outbox WHEN NEW.metric = '{first}' BEGIN SELECT RAISE(ABORT, 'stuck'); END"
+    ));
+    let mut failed = 0;
+    for offset in 1..=Epoch::WEEKS {
+        rig.clock.set(start_of(EPOCH.week(offset)));
+        failed += u32::from(rig.advance().is_err());
+    }
+    assert!(failed > 0);
+    assert_eq!(rig.workstation.due().unwrap().len(), slots.len() - 1);
+    assert_eq!(rig.count(&format!("SELECT count(*) FROM spend WHERE metric = '{first}'")), 0);
 }

@@ -93,3 +93,57 @@ fn a_no_answers_every_question_with_nothing() {
     assert!(rig.workstation.due().unwrap().is_empty());
     assert!(rig.workstation.preview().unwrap().iter().all(|row| row.outcome == "scheduled"));
 }
+
+#[test]
+fn a_no_that_cannot_be_written_holds_and_is_finished_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut rig, _) = Rig::with_reports(folder.path(), 1);
+    rig.record(6, MARKED);
+    rig.execute(
+        "CREATE TRIGGER full BEFORE UPDATE OF consent ON workstation BEGIN SELECT RAISE(ABORT, 'no room'); END",
+    );
+    assert!(rig.workstation.disable().unwrap_err().to_string().contains("no room"));
+    assert!(!rig.workstation.is_on().unwrap());
+    assert!(rig.workstation.due().unwrap().is_empty());
+    rig.record(6, 1_u64);
+    assert_eq!(rig.count("SELECT number FROM tally WHERE metric = 'usage.bytes' AND number > 9"), 0x1234_5678_9abc);
+    assert!(rig.advance().is_err(), "it is tried again");
+    rig.execute("DROP TRIGGER full");
+    rig.advance().unwrap();
+    assert!(!anywhere(folder.path(), &MARKED_BYTES));
+    assert_eq!(rig.count("SELECT consent FROM workstation"), 0);
+}
+
+#[test]
+fn a_no_that_a_crash_cut_short_is_finished_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::on_disk(folder.path(), 1);
+    rig.enable().unwrap();
+    rig.execute("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA wal_autocheckpoint = 0");
+    rig.record(6, MARKED);
+    // The transaction of the no, without the cleaning behind it, and then the power fails.
+    rig.execute("UPDATE workstation SET consent = 0; DELETE FROM tally; DELETE FROM outbox; DELETE FROM dropped;");
+    let crashed = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), crashed.path().join(file.file_name())).unwrap();
+    }
+    assert!(anywhere(crashed.path(), &MARKED_BYTES), "the log still holds the tally");
+    drop(open(crashed.path(), &rig.clock).unwrap());
+    assert!(!anywhere(crashed.path(), &MARKED_BYTES));
+}
+
+#[test]
+fn a_reader_that_keeps_old_bytes_alive_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::on_disk(folder.path(), 1);
+    rig.enable().unwrap();
+    rig.record(6, MARKED);
+    let reader = rusqlite::Connection::open(super::state_file(folder.path())).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM tally;").unwrap();
+    let error = rig.workstation.disable().unwrap_err().to_string();
+    assert!(error.contains("another program has the state open"), "{error}");
+    assert!(!rig.workstation.is_on().unwrap());
+    drop(reader);
+    rig.advance().unwrap();
+    assert!(!anywhere(folder.path(), &MARKED_BYTES));
+}

@@ -55,9 +55,21 @@ impl Corner {
 
     /// A recorder's command line on this bus, with the repository's catalogue; its probes find what a test puts into `system`.
     pub fn command(&self) -> Command {
+        self.command_on(&self.address)
+    }
+
+    /// The same on a bus by another name; `system` is this one too, with polkit in force.
+    pub fn command_on(&self, bus: &str) -> Command {
         let mut command = Command::new(RECORDER);
         let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("../catalog/metrics");
-        command.args(["--bus", &self.address, "--phase", "testing", "--send-window", "0"]);
+        command.env("DBUS_SYSTEM_BUS_ADDRESS", &self.address).args([
+            "--bus",
+            bus,
+            "--phase",
+            "testing",
+            "--send-window",
+            "0",
+        ]);
         command.arg("--state-dir").arg(self.state()).arg("--catalog").arg(catalogue);
         command.arg("--probe-root").arg(self.path("system"));
         command
@@ -100,7 +112,12 @@ impl Corner {
     }
 
     pub fn stipple(&self, arguments: &[&str]) -> Output {
-        Command::new(COMMAND).args(["--bus", &self.address]).args(arguments).output().unwrap()
+        self.stipple_on(&self.address, arguments)
+    }
+
+    pub fn stipple_on(&self, bus: &str, arguments: &[&str]) -> Output {
+        let mut command = Command::new(COMMAND);
+        command.env("DBUS_SYSTEM_BUS_ADDRESS", &self.address).args(["--bus", bus]).args(arguments).output().unwrap()
     }
 
     pub fn stipple_ok(&self, arguments: &[&str]) -> String {

@@ -6,6 +6,8 @@ mod command;
 mod contract;
 mod corner;
 mod drill;
+#[expect(clippy::needless_pass_by_value, reason = "an interface takes its arguments by value")]
+mod polkit;
 mod recording;
 #[path = "../support/server.rs"]
 mod server;
