@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The path of a program of this workspace.
 ///
@@ -68,18 +69,12 @@ impl Service {
         Ok((service, line.trim_end().to_owned()))
     }
 
-    /// The process id.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.0.id()
-    }
-
     /// Asks the program to end and waits until it has.
     ///
     /// # Errors
     /// When it does not end in time or fails.
     pub fn stop(mut self) -> anyhow::Result<()> {
-        run(Command::new("kill").arg("-TERM").arg(self.0.id().to_string()))?;
+        kill_process(Pid::from_child(&self.0), Signal::TERM)?;
         let deadline = Instant::now() + Duration::from_secs(30);
         while Instant::now() < deadline {
             if let Some(status) = self.0.try_wait()? {
@@ -163,9 +158,8 @@ impl Aggregator {
     /// When there is no process to kill.
     pub fn kill(&self) -> anyhow::Result<()> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = running.as_ref().context("the aggregator is not running")?.id();
-        run(Command::new("kill").arg("-KILL").arg(id.to_string()))?;
-        Ok(())
+        let service = running.as_ref().context("the aggregator is not running")?;
+        Ok(kill_process(Pid::from_child(&service.0), Signal::KILL)?)
     }
 
     /// How often it had to be started again.

@@ -283,8 +283,8 @@ impl Program {
 
     /// SIGTERM; returns the status and what it printed after its first line.
     pub fn terminate(self) -> Output {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM)
+            .unwrap();
         self.child.wait_with_output().unwrap()
     }
 }

@@ -214,7 +214,8 @@ pub fn stderr(output: &Output) -> String {
 }
 
 fn terminate(child: &Child) {
-    let _ = Command::new("kill").arg(child.id().to_string()).status();
+    // It may have ended already.
+    let _ = rustix::process::kill_process(rustix::process::Pid::from_child(child), rustix::process::Signal::TERM);
 }
 
 /// The first line that a program prints, within a reasonable time.
