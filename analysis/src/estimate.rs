@@ -126,7 +126,11 @@ fn pooled<'c>(definition: &'c Definition, weeks: &[&WeekCounts], level: Level) -
     let values = match definition.mechanism.debias() {
         Debias::Shares { p_true, p_false } => {
             let labels = definition.domain.labels().into_iter();
-            labels.zip(&counts).map(|(label, &hits)| share(label, hits, reports, (p_true, p_false), level)).collect()
+            let support = definition.mechanism.support_counts(&counts);
+            labels
+                .zip(support.iter())
+                .map(|(label, &hits)| share(label, hits, reports, (p_true, p_false), level))
+                .collect()
         }
         Debias::Mean { unbiased } => vec![mean(&counts, &unbiased, reports, level)],
     };

@@ -100,7 +100,7 @@ fn assert_unbiased(name: &str, estimates: &[f64], truth: f64, variance: f64) {
     assert!((ratio - 1.0).abs() < quantile * (2.0 / (k - 1.0)).sqrt(), "{name}: variance ratio {ratio}");
 }
 
-/// Randomised response, subset selection and collision: the true shares are drawn afresh for every report, so the variance is
+/// Randomised response, subset selection and collision (projective geometry response below): the true shares are drawn afresh for every report, so the variance is
 /// `s (1-s) / (n (P_t - P_f)^2)` (LDP.md section 2.0).
 #[test]
 fn shares_are_unbiased_with_the_closed_form_variance() {
@@ -122,6 +122,22 @@ fn shares_are_unbiased_with_the_closed_form_variance() {
             second => vec![0, second],
         })
     });
+}
+
+/// Projective geometry response over 92 values: the messages' counts travel, the support counts are summed here.
+#[test]
+fn shares_of_a_large_dictionary_are_unbiased_with_the_closed_form_variance() {
+    let values: Vec<String> = (0..90).map(|v| format!("\"font {v}\"")).collect();
+    let rest = format!(
+        "mechanism = \"projective-geometry\"\n[domain]\nkind = \"symbol\"\nvalues = [{}]\nother = true\nnone = true\n",
+        values.join(", ")
+    );
+    let (_folder, catalogue) = support::catalogue_of(&[("settings", "font", &rest, 2.0)]);
+    let mut truth = vec![0.0; 92];
+    truth[..5].copy_from_slice(&[0.5, 0.3, 0.1, 0.06, 0.03]);
+    truth[91] = 0.01;
+    let mut rng = generator(15);
+    rounds(&catalogue, "settings.font", &truth, &mut rng, |rng| Value::Symbol(draw(&truth, rng)));
 }
 
 fn rounds(

@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 use serde::Serialize;
-use stipple_ldp::{Collision, DomainSize, Epsilon, Mechanism, RandomisedResponse, SubsetSelection, TruncatedGeometric};
+use stipple_ldp::{
+    Collision, DomainSize, Epsilon, Mechanism, ProjectiveGeometry, RandomisedResponse, SubsetSelection,
+    TruncatedGeometric,
+};
 use toml::Spanned;
 use toml::value::Datetime;
 
@@ -215,6 +218,9 @@ fn mechanism(
         (MechanismName::SubsetSelection, Domain::Symbol(_) | Domain::Buckets(_)) => {
             Mechanism::SubsetSelection(SubsetSelection::new(size()?, epsilon.weights()).map_err(fault)?)
         }
+        (MechanismName::ProjectiveGeometry, Domain::Symbol(_) | Domain::Buckets(_)) => {
+            Mechanism::ProjectiveGeometry(ProjectiveGeometry::new(size()?, epsilon.weights()).map_err(fault)?)
+        }
         (MechanismName::Collision, Domain::Set { most, .. }) => {
             Mechanism::Collision(Collision::new(size()?, *most, epsilon).map_err(fault)?)
         }
@@ -225,7 +231,7 @@ fn mechanism(
             return Err(text.at(
                 at,
                 format!("mechanism: {name} does not take this kind of domain"),
-                "symbol and buckets take randomised-response or subset-selection, set takes collision, count takes \
+                "symbol and buckets take randomised-response, subset-selection or projective-geometry, set takes collision, count takes \
                  truncated-geometric",
             ));
         }

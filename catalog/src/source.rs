@@ -45,6 +45,8 @@ pub enum MechanismName {
     RandomisedResponse,
     /// Subset selection as a bit mask.
     SubsetSelection,
+    /// Projective geometry response over a large dictionary.
+    ProjectiveGeometry,
     /// Collision for sets.
     Collision,
     /// Truncated geometric noise for counts.
@@ -56,6 +58,7 @@ impl std::fmt::Display for MechanismName {
         f.pad(match self {
             Self::RandomisedResponse => "randomised-response",
             Self::SubsetSelection => "subset-selection",
+            Self::ProjectiveGeometry => "projective-geometry",
             Self::Collision => "collision",
             Self::TruncatedGeometric => "truncated-geometric",
         })

@@ -92,6 +92,62 @@ fn subset_selection_is_its_channel() {
 }
 
 #[test]
+fn projective_geometry_is_its_channel() {
+    for (a, b) in SMALL {
+        for d in [2, 3, 4, 7, 8, 13, 20] {
+            let m = ProjectiveGeometry::new(size(d), Weights::new(a, b).unwrap()).unwrap();
+            let k = usize::try_from(m.design.messages).unwrap();
+            let (p_true, p_false) = m.design.support();
+            let rows: Vec<Vec<u128>> = (0..d)
+                .map(|v| {
+                    let mut row = vec![0_u128; k];
+                    (0..m.design.total()).for_each(|u| row[m.encode(v, u) as usize] += 1);
+                    let block: Vec<u64> = m.block(v.into()).collect();
+                    let expected = |y: u64| if block.contains(&y) { a.into() } else { b.into() };
+                    assert_eq!(row, (0..k as u64).map(expected).collect::<Vec<u128>>(), "d={d} v={v}");
+                    for other in 0..d {
+                        let support: u128 = m.block(other.into()).map(|y| row[y as usize]).sum();
+                        let p = support as f64 / m.design.total() as f64;
+                        let stated = if other == v { p_true } else { p_false };
+                        assert!((p - stated).abs() < 1e-12, "d={d} v={v} other={other}: {p} {stated}");
+                    }
+                    row
+                })
+                .collect();
+            assert_two_weight(&rows, a.into(), b.into());
+        }
+    }
+}
+
+/// The column "PGR prime" of LDP.md section 2.4, with its (q, K), to the printed digits.
+#[test]
+fn projective_geometry_is_as_near_to_minimax_as_the_table_says() {
+    let table = [
+        (4, 1.0, "2.077", 3, 4),
+        (10, 0.5, "13.75", 3, 13),
+        (10, 1.0, "3.200", 3, 13),
+        (30, 1.0, "3.576", 3, 40),
+        (30, 4.0, "0.0784", 29, 30),
+        (100, 0.5, "15.58", 3, 121),
+        (100, 2.0, "0.7366", 11, 133),
+        (100, 4.0, "0.0824", 101, 102),
+        (1000, 1.0, "3.763", 3, 1093),
+        (1000, 2.0, "0.7325", 7, 2801),
+        (1000, 4.0, "0.0773", 53, 2863),
+        (5000, 1.0, "3.769", 3, 9841),
+    ];
+    for (d, e, printed, q, k) in table {
+        let m = ProjectiveGeometry::new(size(d), epsilon(e).weights()).unwrap();
+        assert_eq!((m.space().0, m.design.messages), (q, k), "d={d} e={e}");
+        let (p_true, p_false) = m.design.support();
+        let support = p_false + (p_true - p_false) / f64::from(d);
+        let variance = support * (1.0 - support) / (p_true - p_false).powi(2);
+        let decimals = printed.split('.').nth(1).unwrap().len();
+        assert_eq!(format!("{variance:.decimals$}"), printed, "d={d} e={e}");
+    }
+}
+
+#[test]
 fn collision_is_its_channel_for_every_set_size() {
     for (a, b) in SMALL {
         let m = Collision::for_enumeration(6, 3, 8, Weights::new(a, b).unwrap());
@@ -201,18 +257,23 @@ fn samplers_follow_their_channels() {
 }
 
 /// Masks and hashed reports support several cells, so each cell is its own binomial: none may be off by more than the
-/// two-sided 1e-6 quantile (4.9 standard errors), Bonferroni over fewer than 100 cells.
+/// two-sided 1e-6 quantile (4.9 standard errors); there are fewer than 200 cells.
 #[test]
 fn support_counts_follow_the_stated_probabilities() {
     let draws = 200_000_u32;
     let mut rng = ChaCha20Rng::seed_from_u64(3);
     let subset = Mechanism::SubsetSelection(SubsetSelection::new(size(42), epsilon(1.0).weights()).unwrap());
     let collision = Mechanism::Collision(Collision::new(size(30), bound(4), epsilon(2.0)).unwrap());
-    let cases = [(subset, Value::Symbol(17), vec![17]), (collision, Value::Set(vec![3, 29]), vec![3, 29])];
+    let geometry = Mechanism::ProjectiveGeometry(ProjectiveGeometry::new(size(90), epsilon(2.0).weights()).unwrap());
+    let cases = [
+        (subset, Value::Symbol(17), vec![17]),
+        (geometry, Value::Symbol(71), vec![71]),
+        (collision, Value::Set(vec![3, 29]), vec![3, 29]),
+    ];
     for (mechanism, value, held) in cases {
         let counts = simulate(&mechanism, &TrueValue::new(value), draws, &mut rng);
         let Debias::Shares { p_true, p_false } = mechanism.debias() else { panic!() };
-        for (v, &c) in counts.iter().enumerate() {
+        for (v, &c) in mechanism.support_counts(&counts).iter().enumerate() {
             let p = if held.contains(&(v as u32)) { p_true } else { p_false };
             let se = (p * (1.0 - p) / f64::from(draws)).sqrt();
             let z = (c as f64 / f64::from(draws) - p) / se;
@@ -316,6 +377,7 @@ proptest::proptest! {
             Mechanism::RandomisedResponse(RandomisedResponse::new(size(d), e.weights())),
             Mechanism::SubsetSelection(SubsetSelection::new(size(d), e.weights()).unwrap()),
             Mechanism::TruncatedGeometric(TruncatedGeometric::new(bound(m), e).unwrap()),
+            Mechanism::ProjectiveGeometry(ProjectiveGeometry::new(size(d), e.weights()).unwrap()),
         ];
         all.extend(Collision::new(size(d), bound(m), e).map(Mechanism::Collision));
         for mechanism in all {

@@ -23,8 +23,11 @@ pub enum ParameterError {
         outside: u64,
     },
     /// Subset selection keeps its mask in 64 bits.
-    #[error("subset selection takes a domain of at most 64 values, not {0}: use randomised response")]
+    #[error("subset selection takes a domain of at most 64 values, not {0}: use projective geometry response")]
     MaskTooWide(u32),
+    /// Projective geometry response keeps its message in three bytes.
+    #[error("no projective space with at most 2^24 points holds {0} values at this epsilon: use a smaller domain")]
+    TooManyMessages(u32),
     /// The bound on set size is at least the dictionary's size.
     #[error("a set bound of {bound} needs a dictionary of more than {bound} values, not {domain}")]
     BoundOverDomain {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One interface to every mechanism: randomise a true value, accumulate responses into support counts, debias the counts.
 
+use std::borrow::Cow;
+
 use rand::CryptoRng;
 
 use crate::collision::Collision;
 use crate::error::{ResponseError, ValueError};
+use crate::projective_geometry::ProjectiveGeometry;
 use crate::randomised_response::RandomisedResponse;
 use crate::sampling::uniform_below;
 use crate::subset_selection::SubsetSelection;
@@ -18,6 +21,8 @@ pub enum Mechanism {
     RandomisedResponse(RandomisedResponse),
     /// A symbol of d, reported as a mask of w symbols.
     SubsetSelection(SubsetSelection),
+    /// A symbol of d, reported as a point of a projective space.
+    ProjectiveGeometry(ProjectiveGeometry),
     /// A set of at most m symbols, reported as a hash bucket.
     Collision(Collision),
     /// A count up to m, reported as a noised count.
@@ -57,6 +62,10 @@ impl Mechanism {
             (Self::SubsetSelection(m), Value::Symbol(v)) => {
                 Message::Mask(m.encode(*v, uniform_below(rng, m.design.total())))
             }
+            (Self::ProjectiveGeometry(m), Value::Symbol(v)) => {
+                let message = m.encode(*v, uniform_below(rng, m.design.total()));
+                Message::Symbol(u32::try_from(message).unwrap_or(u32::MAX))
+            }
             (Self::Collision(m), Value::Set(items)) => m.randomise(items, rng),
             (Self::TruncatedGeometric(m), Value::Count(x)) => {
                 Message::Symbol(m.encode(*x, uniform_below(rng, m.total())))
@@ -72,7 +81,10 @@ impl Mechanism {
     /// [`ValueError`] naming the kind of fault.
     pub fn check(&self, value: &TrueValue) -> Result<(), ValueError> {
         let largest = match (self, value.open()) {
-            (Self::RandomisedResponse(_) | Self::SubsetSelection(_), Value::Symbol(v)) => Some(*v),
+            (
+                Self::RandomisedResponse(_) | Self::SubsetSelection(_) | Self::ProjectiveGeometry(_),
+                Value::Symbol(v),
+            ) => Some(*v),
             (Self::TruncatedGeometric(_), Value::Count(x)) => Some(*x),
             (Self::Collision(m), Value::Set(items)) => {
                 let mut sorted = items.clone();
@@ -86,24 +98,35 @@ impl Mechanism {
             _ => return Err(ValueError::WrongKind),
         };
         match largest {
-            Some(v) if v as usize >= self.cells() => Err(ValueError::OutOfRange),
+            Some(v) if v as usize >= self.values() => Err(ValueError::OutOfRange),
             _ => Ok(()),
         }
     }
 
-    /// The number of support counts that responses accumulate into: d, or m + 1 for a count.
+    /// The number of values: d, or m + 1 for a count.
+    #[must_use]
+    pub fn values(&self) -> usize {
+        match self {
+            Self::ProjectiveGeometry(m) => m.domain as usize,
+            _ => self.cells(),
+        }
+    }
+
+    /// The number of counters that responses accumulate into: one for each value, or for projective geometry response one
+    /// for each message.
     #[must_use]
     pub fn cells(&self) -> usize {
         match self {
             Self::RandomisedResponse(m) => usize::try_from(m.design.messages).unwrap_or(usize::MAX),
+            Self::ProjectiveGeometry(m) => usize::try_from(m.design.messages).unwrap_or(usize::MAX),
             Self::SubsetSelection(m) => m.domain as usize,
             Self::Collision(m) => m.domain as usize,
             Self::TruncatedGeometric(m) => m.bound() as usize + 1,
         }
     }
 
-    /// Calls `add` with every cell that a response supports. A response from [`Self::decode`] of the same mechanism
-    /// supports only cells below [`Self::cells`].
+    /// Calls `add` with every cell that a response counts in. A response from [`Self::decode`] of the same mechanism
+    /// counts only in cells below [`Self::cells`].
     ///
     /// # Errors
     /// [`ResponseError`] for another mechanism's response; nothing was added then.
@@ -125,12 +148,23 @@ impl Mechanism {
         Ok(())
     }
 
-    /// The constants that debias the accumulated counts.
+    /// The support count of every value, from the accumulated cells: the same numbers, but for projective geometry response
+    /// the sum over each value's block. `cells` has [`Self::cells`] entries; missing ones count as 0.
+    #[must_use]
+    pub fn support_counts<'a>(&self, cells: &'a [u64]) -> Cow<'a, [u64]> {
+        match self {
+            Self::ProjectiveGeometry(m) => Cow::Owned(m.support_counts(cells)),
+            _ => Cow::Borrowed(cells),
+        }
+    }
+
+    /// The constants that debias the support counts.
     #[must_use]
     pub fn debias(&self) -> Debias {
         let (p_true, p_false) = match self {
             Self::RandomisedResponse(m) => m.design.support(),
             Self::SubsetSelection(m) => m.design.support(),
+            Self::ProjectiveGeometry(m) => m.design.support(),
             Self::Collision(m) => m.support(),
             Self::TruncatedGeometric(m) => return Debias::Mean { unbiased: m.unbiased() },
         };
@@ -143,11 +177,13 @@ impl Mechanism {
         match self {
             Self::SubsetSelection(m) => m.domain.div_ceil(8) as usize,
             Self::Collision(_) => 4,
-            Self::RandomisedResponse(_) | Self::TruncatedGeometric(_) => match self.cells() {
-                0..=0x100 => 1,
-                0x101..=0x1_0000 => 2,
-                _ => 3,
-            },
+            Self::RandomisedResponse(_) | Self::ProjectiveGeometry(_) | Self::TruncatedGeometric(_) => {
+                match self.cells() {
+                    0..=0x100 => 1,
+                    0x101..=0x1_0000 => 2,
+                    _ => 3,
+                }
+            }
         }
     }
 
@@ -177,7 +213,9 @@ impl Mechanism {
         let bits = payload.iter().rev().fold(0_u64, |bits, &byte| bits << 8 | u64::from(byte));
         #[expect(clippy::cast_possible_truncation, reason = "a symbol has at most 3 bytes, a seed and a bucket 2 each")]
         let message = match self {
-            Self::RandomisedResponse(_) | Self::TruncatedGeometric(_) => Message::Symbol(bits as u32),
+            Self::RandomisedResponse(_) | Self::ProjectiveGeometry(_) | Self::TruncatedGeometric(_) => {
+                Message::Symbol(bits as u32)
+            }
             Self::SubsetSelection(_) => Message::Mask(bits),
             Self::Collision(_) => Message::Hashed { seed: bits as u16, bucket: (bits >> 16) as u16 },
         };
@@ -188,9 +226,10 @@ impl Mechanism {
 
     fn validate(&self, response: &Response) -> Result<(), ResponseError> {
         match (self, response.0) {
-            (Self::RandomisedResponse(_) | Self::TruncatedGeometric(_), Message::Symbol(symbol)) => {
-                (symbol as usize).lt(&self.cells()).then_some(()).ok_or(ResponseError::OutOfRange)
-            }
+            (
+                Self::RandomisedResponse(_) | Self::ProjectiveGeometry(_) | Self::TruncatedGeometric(_),
+                Message::Symbol(symbol),
+            ) => (symbol as usize).lt(&self.cells()).then_some(()).ok_or(ResponseError::OutOfRange),
             (Self::SubsetSelection(m), Message::Mask(mask)) => {
                 let in_domain = m.domain == 64 || mask >> m.domain == 0;
                 (in_domain && mask.count_ones() == m.subset).then_some(()).ok_or(ResponseError::WrongMaskWeight)

@@ -48,9 +48,14 @@ const METRICS: [(&str, &str, &str, f64); 4] = [
 
 /// The small catalogue, in a folder that lives as long as the first half of the pair.
 pub fn catalogue() -> (TempDir, Catalogue) {
+    catalogue_of(&METRICS)
+}
+
+/// A catalogue of the given metrics: category, name, mechanism and domain, epsilon.
+pub fn catalogue_of(metrics: &[(&str, &str, &str, f64)]) -> (TempDir, Catalogue) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("catalogue.toml"), HEAD).unwrap();
-    for (category, name, rest, epsilon) in METRICS {
+    for (category, name, rest, epsilon) in metrics {
         let aggregate = if rest.contains("kind = \"set\"") {
             "distinct"
         } else if rest.contains("kind = \"count\"") {
