@@ -93,10 +93,16 @@ pub(crate) fn figures(value: &ValueEstimate, is_mean: bool) -> String {
     if is_mean {
         format!("{} ± {}", number(value.estimate, 2), number(value.margin, 2))
     } else if value.interval.lower <= 0.0 {
-        format!("below {} %", percent(value.interval.upper.max(0.001)))
+        format!("below {} %", percent(ceiling(value)))
     } else {
         format!("{} % ± {}", percent(value.estimate), percent(value.margin))
     }
+}
+
+/// What a share that may be nothing is said to be below. Luck can carry a whole interval under zero; what is said then is
+/// never surer than the margin.
+fn ceiling(value: &ValueEstimate) -> f64 {
+    value.interval.upper.max(value.margin).max(0.001)
 }
 
 /// One bar as a screen reader says it.
@@ -109,7 +115,7 @@ fn in_words(value: &ValueEstimate, metric: &MetricEstimate<'_>) -> String {
             number(lower, 2),
             number(upper, 2)
         ),
-        None if lower <= 0.0 => format!("{}: below {} %", value.value, number(upper.max(0.001) * 100.0, 1)),
+        None if lower <= 0.0 => format!("{}: below {} %", value.value, number(ceiling(value) * 100.0, 1)),
         None => format!(
             "{}: {} %, between {} and {} %",
             value.value,
@@ -146,7 +152,8 @@ mod tests {
     #[test]
     fn a_share_that_may_be_nothing_is_called_small() {
         assert_eq!(figures(&value(-0.01, 0.0, 0.012), false), "below 1.2 %");
-        assert_eq!(figures(&value(-0.03, 0.0, 0.0), false), "below 0.1 %");
+        let unlucky = ValueEstimate { margin: 0.047, ..value(-0.05, 0.0, 0.0) };
+        assert_eq!(figures(&unlucky, false), "below 4.7 %");
         assert_eq!(figures(&value(0.612, 0.598, 0.626), false), "61.2 % ± 1.4");
         assert_eq!(figures(&value(-0.1, 0.0, 0.5), true), "−0.10 ± 0.25");
     }
