@@ -110,6 +110,8 @@ impl Daemon {
         stop: impl Future<Output = ()>,
         ready: impl FnOnce(),
     ) -> Result<(), DaemonError> {
+        // Whoever calls as soon as the names are ours sees the present, not what was left at the last stop.
+        warn_of(self.update().await);
         let connection = self
             .options
             .bus
@@ -151,14 +153,17 @@ impl Daemon {
         }
     }
 
+    /// Records what timers and probes have, and closes the weeks that are over.
+    async fn update(&self) -> Result<(), DaemonError> {
+        self.slice_timers().await?;
+        let mut workstation = self.workstation.lock().await;
+        probes::run(&mut workstation, &self.options.root)?;
+        Ok(workstation.advance(&mut entropy::generator()?)?)
+    }
+
     /// Brings everything up to date. What is due is sent in the background: a slow server must not hold up the bus.
     async fn tick(self: &Arc<Self>) {
-        let update = async {
-            self.slice_timers().await?;
-            probes::run(&mut *self.workstation.lock().await, &self.options.root)?;
-            Ok::<(), DaemonError>(())
-        };
-        warn_of(update.await);
+        warn_of(self.update().await);
         if self.uploading.try_lock().is_ok() {
             let daemon = self.clone();
             tokio::spawn(async move { warn_of(daemon.upload().await) });

@@ -18,13 +18,13 @@ fn every_verb_speaks_to_people() {
         }
         assert!(text.ends_with('\n') && !text.contains('\u{1b}'));
     };
-    says("status", &["Metrics are unset.", "Stipple reference catalogue", "http://127.0.0.1:9", "2026-W49"]);
+    says("status", &["Metrics are unset.", "Stipple reference catalogue", "http://127.0.0.1:9", "2027-W17"]);
     says("show", &["Nothing is recorded while metrics are off."]);
     says("preview", &["Nothing will be sent while metrics are off."]);
     says("budget", &["0 of 0 spent"]);
     says("enable", &["Metrics are on."]);
     says("status", &["Metrics are on.", "0 reports"]);
-    says("show", &["metric", "value (never sent as it is)", "hardware.root-filesystem", "2026-W49"]);
+    says("show", &["metric", "value (never sent as it is)", "hardware.root-filesystem", "2027-W17"]);
     says("preview", &["true value", "exact bytes", "scheduled"]);
     says("budget", &["0 of 4 spent"]);
     says("disable", &["Metrics are off.", "only the spent budget is kept"]);
