@@ -25,7 +25,7 @@ use crate::counter::Writer;
 use crate::intake::{Cut, Intake, receive};
 use crate::problem::Problem;
 use crate::status;
-use crate::store::{Store, StoreError, phase_name};
+use crate::store::{Store, StoreError};
 use crate::window::Window;
 
 /// Everything that a server is made from.
@@ -155,7 +155,7 @@ impl Server {
         let cannot = |source| ServeError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
-        tracing::info!("phase {}, store {}", phase_name(phase), store.path.display());
+        tracing::info!("phase {}, store {}", phase.name(), store.path.display());
         let writer = Writer { store, catalogue: catalogue.clone(), clock: clock.clone(), late_weeks };
         let (counter, writer, writer_ended) = writer.start(limits.queue).map_err(|_| ServeError::Writer)?;
         let body_time = limits.body_time;

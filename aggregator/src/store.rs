@@ -104,13 +104,6 @@ pub enum StoreError {
     },
 }
 
-pub(crate) fn phase_name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Production => "production",
-        Phase::Testing => "testing",
-    }
-}
-
 impl Store {
     /// Opens a store for counting; makes or migrates it where needed.
     ///
@@ -208,7 +201,7 @@ impl Store {
 
     /// Writes the phase into a new store; refuses a store of the other one.
     fn claim(&self, phase: Phase) -> Result<(), StoreError> {
-        let asked = phase_name(phase);
+        let asked = phase.name();
         self.conn
             .execute("INSERT OR IGNORE INTO meta VALUES ('phase', ?1), ('open_from', '0')", [asked])
             .map_err(|e| self.failure(e))?;

@@ -126,13 +126,17 @@ impl Daemon {
             .await?;
         let mut leavers = DBusProxy::new(&connection).await?.receive_name_owner_changed().await?;
         ready();
-        // On its own, so that a slow server delays neither the end nor anybody's timers.
-        let ticking = tokio::spawn(Self::tick_on(self.clone()));
+        self.upload_in_background();
+        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + TICK, TICK);
         let mut stop = std::pin::pin!(stop);
         loop {
             tokio::select! {
                 () = &mut stop => break,
                 () = connection.closed() => break,
+                _ = ticks.tick() => {
+                    warn_of(self.update().await);
+                    self.upload_in_background();
+                }
                 Some(change) = leavers.next() => {
                     if let Ok(change) = change.args() && change.new_owner().is_none() {
                         self.end_timers(&connection, Some(change.name().as_str())).await;
@@ -140,17 +144,8 @@ impl Daemon {
                 }
             }
         }
-        ticking.abort();
         self.end_timers(&connection, None).await;
         Ok(())
-    }
-
-    async fn tick_on(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(TICK);
-        loop {
-            ticks.tick().await;
-            self.tick().await;
-        }
     }
 
     /// Records what timers and probes have, and closes the weeks that are over.
@@ -161,9 +156,9 @@ impl Daemon {
         Ok(workstation.advance(&mut entropy::generator()?)?)
     }
 
-    /// Brings everything up to date. What is due is sent in the background: a slow server must not hold up the bus.
-    async fn tick(self: &Arc<Self>) {
-        warn_of(self.update().await);
+    /// Sends what is due, unless that is being done: in the background, so that a slow server holds up neither the bus nor the
+    /// end.
+    fn upload_in_background(self: &Arc<Self>) {
         if self.uploading.try_lock().is_ok() {
             let daemon = self.clone();
             tokio::spawn(async move { warn_of(daemon.upload().await) });
