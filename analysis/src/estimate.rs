@@ -4,7 +4,7 @@
 use std::fmt;
 
 use stipple_catalog::{Catalogue, Definition, Domain, Week};
-use stipple_ldp::Debias;
+use stipple_ldp::{Debias, Support};
 
 use crate::dataset::{Dataset, WeekCounts};
 use crate::interval::{Interval, Level, student, wilson};
@@ -124,13 +124,10 @@ fn pooled<'c>(definition: &'c Definition, weeks: &[&WeekCounts], level: Level) -
         counts.iter_mut().zip(&week.counts).for_each(|(sum, count)| *sum += count);
     }
     let values = match definition.mechanism.debias() {
-        Debias::Shares { p_true, p_false } => {
+        Debias::Shares(constants) => {
             let labels = definition.domain.labels().into_iter();
             let support = definition.mechanism.support_counts(&counts);
-            labels
-                .zip(support.iter())
-                .map(|(label, &hits)| share(label, hits, reports, (p_true, p_false), level))
-                .collect()
+            labels.zip(support.iter()).map(|(label, &hits)| share(label, hits, reports, constants, level)).collect()
         }
         Debias::Mean { unbiased } => vec![mean(&counts, &unbiased, reports, level)],
     };
@@ -138,10 +135,10 @@ fn pooled<'c>(definition: &'c Definition, weeks: &[&WeekCounts], level: Level) -
 }
 
 /// The share of one value: Wilson's interval for the reported share, carried over by the affine map that removes the bias.
-fn share(value: String, hits: u64, reports: u64, (p_true, p_false): (f64, f64), level: Level) -> ValueEstimate {
-    let debiased = |reported: f64| (reported - p_false) / (p_true - p_false);
+fn share(value: String, hits: u64, reports: u64, constants: Support, level: Level) -> ValueEstimate {
+    let debiased = |reported| constants.share(reported);
     let reported = hits as f64 / reports as f64;
-    let standard_error = (reported * (1.0 - reported) / reports as f64).sqrt() / (p_true - p_false);
+    let standard_error = (reported * (1.0 - reported) / reports as f64).sqrt() / constants.contrast();
     let Interval { lower, upper } = wilson(hits, reports, level);
     let interval = Interval { lower: debiased(lower), upper: debiased(upper) };
     ValueEstimate {
@@ -222,7 +219,7 @@ mod tests {
         assert!(pair.standard_error.is_some_and(|error| error > 1.0), "{pair:?}");
         assert_eq!(pair.interval, Interval { lower: 0.0, upper: 10.0 });
         for hits in [0, 1] {
-            let one = share("a".to_owned(), hits, 1, (0.75, 0.25), Level::USUAL);
+            let one = share("a".to_owned(), hits, 1, Support { p_true: 0.75, p_false: 0.25 }, Level::USUAL);
             let Interval { lower, upper } = one.interval;
             assert!(one.estimate.is_finite() && 0.0 <= lower && lower < upper && upper <= 1.0, "{one:?}");
         }
@@ -231,7 +228,7 @@ mod tests {
     #[test]
     fn a_share_is_warners_estimate() {
         // Warner (JASA 1965): lambda/n = 0.6 with p = 0.75 gives (0.6 - 0.25) / 0.5 = 0.7, s.e. sqrt(.24/1000)/0.5.
-        let warner = share("yes".to_owned(), 600, 1000, (0.75, 0.25), Level::USUAL);
+        let warner = share("yes".to_owned(), 600, 1000, Support { p_true: 0.75, p_false: 0.25 }, Level::USUAL);
         assert!((warner.estimate - 0.7).abs() < 1e-12);
         assert!((warner.standard_error.unwrap() - 0.030_983_866_769_659_335).abs() < 1e-12);
         assert!((warner.interval.lower - 0.638_541).abs() < 1e-4 && (warner.interval.upper - 0.759_926).abs() < 1e-4);

@@ -10,7 +10,7 @@ use rand::rngs::ChaCha20Rng;
 use statrs::distribution::{Binomial, ContinuousCDF, Discrete, Normal};
 use stipple_analysis::{Dataset, Level, MetricEstimate, Options, estimate, wilson};
 use stipple_catalog::Catalogue;
-use stipple_ldp::{Debias, Value};
+use stipple_ldp::{Debias, Support, Value};
 use support::{Group, catalogue, draw, generator, simulate, write};
 
 const WEEK: &str = "2026-W40";
@@ -23,21 +23,20 @@ fn through_the_files(catalogue: &Catalogue, groups: &[Group], check: impl FnOnce
     check(&estimate(&dataset, catalogue, Options::USUAL).metrics);
 }
 
-/// (P_t, P_f) of a metric of shares.
-fn support_of(catalogue: &Catalogue, metric: &str) -> (f64, f64) {
-    let Debias::Shares { p_true, p_false } = catalogue.get(metric).unwrap().mechanism.debias() else {
+fn support_of(catalogue: &Catalogue, metric: &str) -> Support {
+    let Debias::Shares(support) = catalogue.get(metric).unwrap().mechanism.debias() else {
         panic!("{metric} is no metric of shares")
     };
-    (p_true, p_false)
+    support
 }
 
 /// The chance that the interval of a share f from n reports covers f, summed over all n + 1 outcomes of C ~ Bin(n, s).
-fn exact_coverage(n: u64, f: f64, (p_true, p_false): (f64, f64), level: Level) -> f64 {
-    let supported = p_false + f * (p_true - p_false);
+fn exact_coverage(n: u64, f: f64, support: Support, level: Level) -> f64 {
+    let supported = support.reported(f);
     let law = Binomial::new(supported, n).unwrap();
     let covers = |hits: &u64| {
         let reported = wilson(*hits, n, level);
-        let ends = [reported.lower, reported.upper].map(|s| ((s - p_false) / (p_true - p_false)).clamp(0.0, 1.0));
+        let ends = [reported.lower, reported.upper].map(|s| support.share(s).clamp(0.0, 1.0));
         // A share of exactly 0 or 1 must not be lost to the last bit of the affine map.
         ends[0] - 1e-12 <= f && f <= ends[1] + 1e-12
     };
@@ -156,10 +155,9 @@ fn rounds(
             metrics[0].values.iter().zip(&mut found).for_each(|(value, found)| found.push(value.estimate));
         });
     }
-    let (p_true, p_false) = support_of(catalogue, metric);
+    let support = support_of(catalogue, metric);
     for (v, (estimates, f)) in found.iter().zip(truth).enumerate() {
-        let supported = p_false + f * (p_true - p_false);
-        let variance = supported * (1.0 - supported) / (REPORTS as f64 * (p_true - p_false).powi(2));
+        let variance = support.variance(*f) / REPORTS as f64;
         assert_unbiased(&format!("{metric} value {v}"), estimates, *f, variance);
     }
 }

@@ -48,7 +48,7 @@ fn randomised_response_is_its_channel() {
             let rows: Vec<Vec<u128>> = (0..d)
                 .map(|v| {
                     let mut row = vec![0; d as usize];
-                    (0..m.design.total()).for_each(|u| row[m.encode(v, u) as usize] += 1);
+                    (0..m.design.channel.total()).for_each(|u| row[m.encode(v, u) as usize] += 1);
                     let expected: Vec<u128> = (0..d).map(|y| if y == v { a.into() } else { b.into() }).collect();
                     assert_eq!(row, expected);
                     row
@@ -65,12 +65,12 @@ fn subset_selection_is_its_channel() {
         for d in 2..=9 {
             let m = SubsetSelection::new(size(d), Weights::new(a, b).unwrap()).unwrap();
             let masks: Vec<u64> = (0..1_u64 << d).filter(|mask| mask.count_ones() == m.subset_size()).collect();
-            assert_eq!(masks.len() as u64, m.design.messages);
-            let (p_true, p_false) = m.design.support();
+            assert_eq!(masks.len() as u64, m.design.channel.messages);
+            let Support { p_true, p_false } = m.design.support();
             let rows: Vec<Vec<u128>> = (0..d)
                 .map(|v| {
                     let mut row = vec![0; masks.len()];
-                    for u in 0..m.design.total() {
+                    for u in 0..m.design.channel.total() {
                         row[masks.binary_search(&m.encode(v, u)).unwrap()] += 1;
                     }
                     let expected: Vec<u128> =
@@ -79,7 +79,7 @@ fn subset_selection_is_its_channel() {
                     for other in 0..d {
                         let support: u128 =
                             masks.iter().zip(&row).filter(|(mask, _)| **mask >> other & 1 == 1).map(|(_, n)| n).sum();
-                        let p = support as f64 / m.design.total() as f64;
+                        let p = support as f64 / m.design.channel.total() as f64;
                         let stated = if other == v { p_true } else { p_false };
                         assert!((p - stated).abs() < 1e-12, "d={d} v={v} other={other}: {p} {stated}");
                     }
@@ -96,18 +96,18 @@ fn projective_geometry_is_its_channel() {
     for (a, b) in SMALL {
         for d in [2, 3, 4, 7, 8, 13, 20] {
             let m = ProjectiveGeometry::new(size(d), Weights::new(a, b).unwrap()).unwrap();
-            let k = usize::try_from(m.design.messages).unwrap();
-            let (p_true, p_false) = m.design.support();
+            let k = usize::try_from(m.design.channel.messages).unwrap();
+            let Support { p_true, p_false } = m.design.support();
             let rows: Vec<Vec<u128>> = (0..d)
                 .map(|v| {
                     let mut row = vec![0_u128; k];
-                    (0..m.design.total()).for_each(|u| row[m.encode(v, u) as usize] += 1);
+                    (0..m.design.channel.total()).for_each(|u| row[m.encode(v, u) as usize] += 1);
                     let block: Vec<u64> = m.block(v.into()).collect();
                     let expected = |y: u64| if block.contains(&y) { a.into() } else { b.into() };
                     assert_eq!(row, (0..k as u64).map(expected).collect::<Vec<u128>>(), "d={d} v={v}");
                     for other in 0..d {
                         let support: u128 = m.block(other.into()).map(|y| row[y as usize]).sum();
-                        let p = support as f64 / m.design.total() as f64;
+                        let p = support as f64 / m.design.channel.total() as f64;
                         let stated = if other == v { p_true } else { p_false };
                         assert!((p - stated).abs() < 1e-12, "d={d} v={v} other={other}: {p} {stated}");
                     }
@@ -138,10 +138,8 @@ fn projective_geometry_is_as_near_to_minimax_as_the_table_says() {
     ];
     for (d, e, printed, q, k) in table {
         let m = ProjectiveGeometry::new(size(d), epsilon(e).weights()).unwrap();
-        assert_eq!((m.space().0, m.design.messages), (q, k), "d={d} e={e}");
-        let (p_true, p_false) = m.design.support();
-        let support = p_false + (p_true - p_false) / f64::from(d);
-        let variance = support * (1.0 - support) / (p_true - p_false).powi(2);
+        assert_eq!((m.space().0, m.design.channel.messages), (q, k), "d={d} e={e}");
+        let variance = m.design.support().variance(1.0 / f64::from(d));
         let decimals = printed.split('.').nth(1).unwrap().len();
         assert_eq!(format!("{variance:.decimals$}"), printed, "d={d} e={e}");
     }
@@ -177,7 +175,7 @@ fn collision_is_its_channel_for_every_set_size() {
 #[test]
 fn collision_support_over_the_seed_pool() {
     let m = Collision::new(size(40), bound(5), epsilon(2.0)).unwrap();
-    let (p_true, p_false) = m.support();
+    let Support { p_true, p_false } = m.support();
     let l = m.buckets();
     let set = [1, 8, 13, 21, 34];
     for item in 0..40_u32 {
@@ -235,7 +233,7 @@ fn samplers_follow_their_channels() {
     let geometric = TruncatedGeometric::new(bound(10), epsilon(2.0)).unwrap();
     let expect_geometric: Vec<f64> =
         (0..=10).map(|y| geometric.weight(4, y) as f64 / geometric.total() as f64).collect();
-    let (p_true, p_false) = RandomisedResponse::new(size(11), epsilon(1.0).weights()).design.support();
+    let Support { p_true, p_false } = RandomisedResponse::new(size(11), epsilon(1.0).weights()).design.support();
     let expect_grr: Vec<f64> = (0..11).map(|y| if y == 4 { p_true } else { p_false }).collect();
     let cases = [
         (grr, Value::Symbol(4), expect_grr),
@@ -272,7 +270,7 @@ fn support_counts_follow_the_stated_probabilities() {
     ];
     for (mechanism, value, held) in cases {
         let counts = simulate(&mechanism, &TrueValue::new(value), draws, &mut rng);
-        let Debias::Shares { p_true, p_false } = mechanism.debias() else { panic!() };
+        let Debias::Shares(Support { p_true, p_false }) = mechanism.debias() else { panic!() };
         for (v, &c) in mechanism.support_counts(&counts).iter().enumerate() {
             let p = if held.contains(&(v as u32)) { p_true } else { p_false };
             let se = (p * (1.0 - p) / f64::from(draws)).sqrt();
@@ -308,10 +306,7 @@ fn subset_selection_attains_the_minimax_table() {
     for (d, e, printed, w) in table {
         let m = SubsetSelection::new(size(d), epsilon(e).weights()).unwrap();
         assert_eq!(m.subset_size(), w, "d={d} e={e}");
-        let (p_true, p_false) = m.design.support();
-        let f = 1.0 / f64::from(d);
-        let support = p_false + f * (p_true - p_false);
-        let variance = support * (1.0 - support) / (p_true - p_false).powi(2);
+        let variance = m.design.support().variance(1.0 / f64::from(d));
         let decimals = printed.split('.').nth(1).unwrap().len();
         assert_eq!(format!("{variance:.decimals$}"), printed, "d={d} e={e}");
     }

@@ -17,6 +17,7 @@ use crate::domain::{Bound, DomainSize};
 use crate::epsilon::Weights;
 use crate::error::ParameterError;
 use crate::sampling::uniform_below;
+use crate::support::Support;
 use crate::value::Message;
 
 /// The collision mechanism with its integer weights.
@@ -63,8 +64,9 @@ impl Collision {
     }
 
     /// (P_t, P_f) over the random seed: `A / Omega` with `Omega = mA + (l - m)B`, and `1 / l`.
-    pub(crate) fn support(&self) -> (f64, f64) {
-        (self.weights.inside() as f64 / self.omega() as f64, 1.0 / f64::from(self.buckets))
+    pub(crate) fn support(&self) -> Support {
+        let p_true = self.weights.inside() as f64 / self.omega() as f64;
+        Support { p_true, p_false: 1.0 / f64::from(self.buckets) }
     }
 
     pub(crate) fn randomise<R: CryptoRng + ?Sized>(&self, items: &[u32], rng: &mut R) -> Message {

@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The balanced block design behind randomised response and subset selection.
+//! The two-weight channel behind every mechanism, and the balanced block design among them.
 //!
-//! K messages; each value belongs to r of them (its block); each pair of values shares lambda of them. A message in the
-//! value's block has weight A, any other B, so a row's total is `W = rA + (K - r)B` and `epsilon = ln(A/B)` (Park, Nam and
-//! Lee, arXiv 2305.01261, 2023, section III; LDP.md section 2.1).
+//! There are K messages; each value has r of them as its *block*. A message of the value's block has weight A, any other B, so
+//! every row totals `W = rA + (K - r)B` and `epsilon = ln(A/B)`. In a *balanced* design any two blocks share lambda messages,
+//! and error, amplification by shuffling, poisoning and linkability are closed forms of (K, r, lambda, A, B) (Park, Nam and Lee,
+//! arXiv 2305.01261, 2023, section III; LDP.md section 2.1).
 
 use crate::epsilon::Weights;
+use crate::support::Support;
 
-/// The parameters (K, r, lambda) with their weights. Every product below stays under `2^124` for the designs of this crate.
+/// A channel with K messages, of which each value has r in its block. Every product of this crate's channels stays under `2^124`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BlockDesign {
+pub struct Channel {
+    /// K, the number of messages
     pub messages: u64,
+    /// r, the number of messages in each value's block: 1 to K - 1
     pub block: u64,
-    pub shared: u64,
+    /// A and B
     pub weights: Weights,
 }
 
-impl BlockDesign {
+impl Channel {
     /// W, the total weight of every row of the channel.
+    #[must_use]
     pub fn total(&self) -> u128 {
         let (a, b) = (u128::from(self.weights.inside()), u128::from(self.weights.outside()));
         u128::from(self.block) * a + u128::from(self.messages - self.block) * b
@@ -25,7 +30,7 @@ impl BlockDesign {
 
     /// Splits a uniform integer below [`Self::total`] into the index of a message within the value's block (`Ok`) or
     /// outside of it (`Err`).
-    pub fn pick(&self, uniform: u128) -> Result<u64, u64> {
+    pub(crate) fn pick(&self, uniform: u128) -> Result<u64, u64> {
         let (a, b) = (u128::from(self.weights.inside()), u128::from(self.weights.outside()));
         let inside = u128::from(self.block) * a;
         // Both quotients are below K, which is a u64.
@@ -33,10 +38,41 @@ impl BlockDesign {
         if uniform < inside { Ok((uniform / a) as u64) } else { Err(((uniform - inside) / b) as u64) }
     }
 
-    /// (P_t, P_f): the chance that a report supports a value, for its holder and for anybody else.
-    pub fn support(&self) -> (f64, f64) {
-        let (a, b) = (self.weights.inside() as f64, self.weights.outside() as f64);
-        let (block, shared, total) = (self.block as f64, self.shared as f64, self.total() as f64);
-        (block * a / total, (shared * a + (block - shared) * b) / total)
+    /// `P_t = rA / W`: the chance that a report lies in its sender's block.
+    #[must_use]
+    pub fn p_true(&self) -> f64 {
+        self.block as f64 * self.weights.inside() as f64 / self.total() as f64
+    }
+
+    /// gamma = `K B / W`: the chance that a report is drawn from the part of the channel that all values have in common, its
+    /// *privacy blanket* (Balle, Bell, Gascon and Nissim, CRYPTO 2019).
+    #[must_use]
+    pub fn blanket_mass(&self) -> f64 {
+        self.messages as f64 * self.weights.outside() as f64 / self.total() as f64
+    }
+}
+
+/// A balanced block design (K, r, lambda) with its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockDesign {
+    /// K, r, A and B
+    pub channel: Channel,
+    /// lambda, the number of messages that any two blocks share
+    pub shared: u64,
+}
+
+impl BlockDesign {
+    pub(crate) const fn new(messages: u64, block: u64, shared: u64, weights: Weights) -> Self {
+        Self { channel: Channel { messages, block, weights }, shared }
+    }
+
+    /// `P_t = rA / W` and `P_f = (lambda A + (r - lambda) B) / W`.
+    #[must_use]
+    pub fn support(&self) -> Support {
+        let Channel { block, weights, .. } = self.channel;
+        let (a, b) = (weights.inside() as f64, weights.outside() as f64);
+        let (block, shared) = (block as f64, self.shared as f64);
+        let p_false = (shared * a + (block - shared) * b) / self.channel.total() as f64;
+        Support { p_true: self.channel.p_true(), p_false }
     }
 }

@@ -12,6 +12,7 @@ mod projective_geometry;
 mod randomised_response;
 mod sampling;
 mod subset_selection;
+mod support;
 mod truncated_geometric;
 mod value;
 
@@ -24,6 +25,7 @@ mod oracle_tests;
 
 pub use budget::{Budget, OverBudget};
 pub use collision::Collision;
+pub use design::{BlockDesign, Channel};
 pub use domain::{Bound, DomainSize};
 pub use epsilon::{Epsilon, Weights};
 pub use error::{ParameterError, ResponseError, ValueError};
@@ -31,5 +33,6 @@ pub use mechanism::{Debias, Mechanism};
 pub use projective_geometry::ProjectiveGeometry;
 pub use randomised_response::RandomisedResponse;
 pub use subset_selection::SubsetSelection;
+pub use support::{Support, minimax_variance};
 pub use truncated_geometric::TruncatedGeometric;
 pub use value::{Response, TrueValue, Value};

@@ -11,6 +11,7 @@ use crate::projective_geometry::ProjectiveGeometry;
 use crate::randomised_response::RandomisedResponse;
 use crate::sampling::uniform_below;
 use crate::subset_selection::SubsetSelection;
+use crate::support::Support;
 use crate::truncated_geometric::TruncatedGeometric;
 use crate::value::{Message, Response, TrueValue, Value};
 
@@ -32,14 +33,8 @@ pub enum Mechanism {
 /// The constants that turn support counts into unbiased estimates.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Debias {
-    /// One share per cell: `f_v = (C_v/n - p_false) / (p_true - p_false)` (Wang, Blocki, Li and Jha, USENIX Security 2017,
-    /// section 3).
-    Shares {
-        /// P[a report supports v | its sender holds v]
-        p_true: f64,
-        /// P[a report supports v | its sender does not]
-        p_false: f64,
-    },
+    /// One share per value: `f_v = (C_v/n - P_f) / (P_t - P_f)`.
+    Shares(Support),
     /// One mean over all cells: `sum_y C_y phi_y / n`.
     Mean {
         /// phi, one entry per cell
@@ -57,13 +52,13 @@ impl Mechanism {
         self.check(value)?;
         let message = match (self, value.open()) {
             (Self::RandomisedResponse(m), Value::Symbol(v)) => {
-                Message::Symbol(m.encode(*v, uniform_below(rng, m.design.total())))
+                Message::Symbol(m.encode(*v, uniform_below(rng, m.design.channel.total())))
             }
             (Self::SubsetSelection(m), Value::Symbol(v)) => {
-                Message::Mask(m.encode(*v, uniform_below(rng, m.design.total())))
+                Message::Mask(m.encode(*v, uniform_below(rng, m.design.channel.total())))
             }
             (Self::ProjectiveGeometry(m), Value::Symbol(v)) => {
-                let message = m.encode(*v, uniform_below(rng, m.design.total()));
+                let message = m.encode(*v, uniform_below(rng, m.design.channel.total()));
                 Message::Symbol(u32::try_from(message).unwrap_or(u32::MAX))
             }
             (Self::Collision(m), Value::Set(items)) => m.randomise(items, rng),
@@ -117,8 +112,8 @@ impl Mechanism {
     #[must_use]
     pub fn cells(&self) -> usize {
         match self {
-            Self::RandomisedResponse(m) => usize::try_from(m.design.messages).unwrap_or(usize::MAX),
-            Self::ProjectiveGeometry(m) => usize::try_from(m.design.messages).unwrap_or(usize::MAX),
+            Self::RandomisedResponse(m) => usize::try_from(m.design.channel.messages).unwrap_or(usize::MAX),
+            Self::ProjectiveGeometry(m) => usize::try_from(m.design.channel.messages).unwrap_or(usize::MAX),
             Self::SubsetSelection(m) => m.domain as usize,
             Self::Collision(m) => m.domain as usize,
             Self::TruncatedGeometric(m) => m.bound() as usize + 1,
@@ -161,14 +156,13 @@ impl Mechanism {
     /// The constants that debias the support counts.
     #[must_use]
     pub fn debias(&self) -> Debias {
-        let (p_true, p_false) = match self {
+        Debias::Shares(match self {
             Self::RandomisedResponse(m) => m.design.support(),
             Self::SubsetSelection(m) => m.design.support(),
             Self::ProjectiveGeometry(m) => m.design.support(),
             Self::Collision(m) => m.support(),
             Self::TruncatedGeometric(m) => return Debias::Mean { unbiased: m.unbiased() },
-        };
-        Debias::Shares { p_true, p_false }
+        })
     }
 
     /// The length of an encoded response in bytes: the smallest that holds it.

@@ -21,8 +21,9 @@ fn assert_loss(ours: Epsilon, theirs: f64) {
 fn randomised_response_agrees_with_opendp() {
     for e in [0.25, 0.5, 1.0, 2.0, 4.0] {
         let epsilon = Epsilon::try_from(e).unwrap();
-        let support =
-            |d: u64| RandomisedResponse::new(DomainSize::try_from(d).unwrap(), epsilon.weights()).design.support().0;
+        let support = |d: u64| {
+            RandomisedResponse::new(DomainSize::try_from(d).unwrap(), epsilon.weights()).design.support().p_true
+        };
         let boolean = make_randomized_response_bool(support(2), false).unwrap();
         assert_loss(epsilon, boolean.map(&1).unwrap());
         for d in [3_u64, 10, 40] {

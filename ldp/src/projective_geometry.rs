@@ -38,9 +38,7 @@ impl ProjectiveGeometry {
         for q in (2..=2 * d).filter(|&q| is_prime(q)) {
             let Some(space) = Space::holding(d, q) else { continue };
             let design = space.design(weights);
-            let (p_true, p_false) = design.support();
-            let support = p_false + share * (p_true - p_false);
-            let variance = support * (1.0 - support) / ((p_true - p_false) * (p_true - p_false));
+            let variance = design.support().variance(share);
             if best.as_ref().is_none_or(|(least, ..)| variance < *least) {
                 best = Some((variance, design, space));
             }
@@ -58,7 +56,7 @@ impl ProjectiveGeometry {
     /// The message that a uniform integer below the total weight selects; `value < d`.
     pub(crate) fn encode(&self, value: u32, uniform: u128) -> u64 {
         let value = self.space.point(u64::from(value), self.space.t);
-        match self.design.pick(uniform) {
+        match self.design.channel.pick(uniform) {
             Ok(index) => self.space.orthogonal(&value, index),
             Err(index) => self.space.oblique(&value, index),
         }
@@ -66,7 +64,7 @@ impl ProjectiveGeometry {
 
     /// C_v for every value, from the K message counts: by walking every block, or by the transform where that is less work.
     pub(crate) fn support_counts(&self, messages: &[u64]) -> Vec<u64> {
-        let (d, r) = (u64::from(self.domain), self.design.block);
+        let (d, r) = (u64::from(self.domain), self.design.channel.block);
         let transform = self.space.q.checked_pow(self.space.t + 1);
         if transform.is_none_or(|work| d * r <= work) {
             return (0..d).map(|v| self.block(v).map(|m| at(messages, m)).sum()).collect();
@@ -79,7 +77,7 @@ impl ProjectiveGeometry {
     /// The messages of a value's block.
     pub(crate) fn block(&self, value: u64) -> impl Iterator<Item = u64> {
         let point = self.space.point(value, self.space.t);
-        (0..self.design.block).map(move |index| self.space.orthogonal(&point, index))
+        (0..self.design.channel.block).map(move |index| self.space.orthogonal(&point, index))
     }
 }
 
@@ -104,7 +102,7 @@ impl Space {
 
     fn design(self, weights: Weights) -> BlockDesign {
         let count = |t| points(self.q, t).unwrap_or(0);
-        BlockDesign { messages: count(self.t), block: count(self.t - 1), shared: count(self.t - 2), weights }
+        BlockDesign::new(count(self.t), count(self.t - 1), count(self.t - 2), weights)
     }
 
     /// The point with an index, in `t` coordinates.

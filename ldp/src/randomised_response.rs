@@ -18,12 +18,12 @@ impl RandomisedResponse {
     /// The channel over `domain` values with the given weights.
     #[must_use]
     pub fn new(domain: DomainSize, weights: Weights) -> Self {
-        Self { design: BlockDesign { messages: domain.get().into(), block: 1, shared: 0, weights } }
+        Self { design: BlockDesign::new(domain.get().into(), 1, 0, weights) }
     }
 
     /// The message that a uniform integer below the total weight selects; `value < d`.
     pub(crate) fn encode(&self, value: u32, uniform: u128) -> u32 {
-        let symbol = match self.design.pick(uniform) {
+        let symbol = match self.design.channel.pick(uniform) {
             Ok(_) => u64::from(value),
             Err(other) => other + u64::from(other >= u64::from(value)),
         };

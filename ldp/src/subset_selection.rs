@@ -30,12 +30,7 @@ impl SubsetSelection {
         }
         let w = best_subset(d, weights.ratio());
         let choose = |n: u32, k: Option<u32>| k.map_or(0, |k| binomial(n, k));
-        let design = BlockDesign {
-            messages: binomial(d, w),
-            block: binomial(d - 1, w - 1),
-            shared: choose(d - 2, w.checked_sub(2)),
-            weights,
-        };
+        let design = BlockDesign::new(binomial(d, w), binomial(d - 1, w - 1), choose(d - 2, w.checked_sub(2)), weights);
         Ok(Self { design, domain: d, subset: w })
     }
 
@@ -47,7 +42,7 @@ impl SubsetSelection {
 
     /// The mask that a uniform integer below the total weight selects; `value < d`.
     pub(crate) fn encode(&self, value: u32, uniform: u128) -> u64 {
-        let (others, own) = match self.design.pick(uniform) {
+        let (others, own) = match self.design.channel.pick(uniform) {
             Ok(index) => (unrank(index, self.domain - 1, self.subset - 1), 1 << value),
             Err(index) => (unrank(index, self.domain - 1, self.subset), 0),
         };

@@ -51,12 +51,11 @@ fn randomised_reports_debias_to_the_truth() {
         assert_eq!(report.definition.id, "settings.colour");
         report.definition.mechanism.accumulate(&report.response, |cell| counts[cell] += 1).unwrap();
     }
-    let Debias::Shares { p_true, p_false } = definition.mechanism.debias() else { panic!("a dictionary has shares") };
+    let Debias::Shares(support) = definition.mechanism.debias() else { panic!("a dictionary has shares") };
     let n = WORKSTATIONS as f64;
     for (cell, truth) in SHARES.into_iter().enumerate() {
-        let estimate = (f64::from(counts[cell]) / n - p_false) / (p_true - p_false);
-        let support = truth * p_true + (1.0 - truth) * p_false;
-        let error = (support * (1.0 - support) / n).sqrt() / (p_true - p_false);
+        let estimate = support.share(f64::from(counts[cell]) / n);
+        let error = (support.variance(truth) / n).sqrt();
         assert!((estimate - truth).abs() < 5.0 * error, "cell {cell}: {estimate} for {truth}, one error is {error}");
         // The test would notice a mechanism that says nothing: five errors are less than the largest share.
         assert!(5.0 * error < 0.375);
