@@ -10,6 +10,8 @@ mod error;
 mod mechanism;
 mod projective_geometry;
 mod randomised_response;
+#[cfg(any(test, feature = "research"))]
+pub mod research;
 mod sampling;
 mod subset_selection;
 mod support;
