@@ -4,7 +4,7 @@
 use std::fmt;
 
 use stipple_catalog::{Catalogue, Definition, Domain, Week};
-use stipple_ldp::{Debias, Support};
+use stipple_ldp::{Debias, Mechanism, Support};
 
 use crate::dataset::{Dataset, WeekCounts};
 use crate::interval::{Interval, Level, student, wilson};
@@ -129,7 +129,7 @@ fn pooled<'c>(definition: &'c Definition, weeks: &[&WeekCounts], level: Level) -
             let support = definition.mechanism.support_counts(&counts);
             labels.zip(support.iter()).map(|(label, &hits)| share(label, hits, reports, constants, level)).collect()
         }
-        Debias::Mean { unbiased } => vec![mean(&counts, &unbiased, reports, level)],
+        Debias::Mean { unbiased } => vec![mean(&definition.mechanism, &counts, &unbiased, reports, level)],
     };
     Some(MetricEstimate { definition, span, reports, level, values })
 }
@@ -151,16 +151,17 @@ fn share(value: String, hits: u64, reports: u64, constants: Support, level: Leve
 }
 
 /// The mean count. `unbiased` is phi: what each output stands for.
-fn mean(counts: &[u64], unbiased: &[f64], reports: u64, level: Level) -> ValueEstimate {
+fn mean(mechanism: &Mechanism, counts: &[u64], unbiased: &[f64], reports: u64, level: Level) -> ValueEstimate {
     let n = reports as f64;
     let weighted =
         |f: &dyn Fn(f64) -> f64| counts.iter().zip(unbiased).map(|(&c, &phi)| c as f64 * f(phi)).sum::<f64>();
     let mean = weighted(&|phi| phi) / n;
     let squares = weighted(&|phi| (phi - mean) * (phi - mean));
-    let most = (unbiased.len() - 1) as f64;
+    let most = (mechanism.values() - 1) as f64;
     let whole = Interval { lower: 0.0, upper: most };
     // Two equal outputs have no spread of their own, but the noise that made them has: its variance is known.
-    let standard_error = (reports > 1).then(|| (squares / (n - 1.0)).max(least_noise(unbiased)).sqrt() / n.sqrt());
+    let noise = least_noise(mechanism, unbiased);
+    let standard_error = (reports > 1).then(|| (squares / (n - 1.0)).max(noise).sqrt() / n.sqrt());
     let interval = standard_error.and_then(|error| student(mean, error, reports, level)).unwrap_or(whole);
     ValueEstimate {
         value: "mean".to_owned(),
@@ -171,21 +172,12 @@ fn mean(counts: &[u64], unbiased: &[f64], reports: u64, level: Level) -> ValueEs
     }
 }
 
-/// The smallest variance that phi has at any count: what truncated geometric noise adds at the least. No true distribution
-/// has less, by the law of total variance.
-fn least_noise(unbiased: &[f64]) -> f64 {
-    let most = unbiased.len() - 1;
-    // phi(0) = -alpha / (1 - alpha).
-    let alpha = unbiased[0] / (unbiased[0] - 1.0);
-    let decay = |distance: usize| i32::try_from(distance).map_or(0.0, |distance| alpha.powi(distance));
-    let chance = |x: usize, y: usize| match y {
-        0 => decay(x) / (1.0 + alpha),
-        y if y == most => decay(most - x) / (1.0 + alpha),
-        y => decay(x.abs_diff(y)) * (1.0 - alpha) / (1.0 + alpha),
+/// The smallest variance that phi has at any count. No true distribution has less, by the law of total variance.
+fn least_noise(mechanism: &Mechanism, unbiased: &[f64]) -> f64 {
+    let variance = |(x, row): (u32, Vec<f64>)| {
+        row.iter().zip(unbiased).map(|(chance, phi)| chance * (phi - f64::from(x)).powi(2)).sum::<f64>()
     };
-    let variance =
-        |x: usize| unbiased.iter().enumerate().map(|(y, phi)| chance(x, y) * (phi - x as f64).powi(2)).sum::<f64>();
-    (0..=most).map(variance).fold(f64::INFINITY, f64::min)
+    (0..).map_while(|x| mechanism.row(x).map(|row| (x, row))).map(variance).fold(f64::INFINITY, f64::min)
 }
 
 #[cfg(test)]
@@ -193,8 +185,11 @@ mod tests {
     use super::*;
     use stipple_ldp::{Bound, Epsilon, TruncatedGeometric};
 
-    fn phi(most: u64, epsilon: f64) -> Vec<f64> {
-        TruncatedGeometric::new(Bound::try_from(most).unwrap(), Epsilon::try_from(epsilon).unwrap()).unwrap().unbiased()
+    fn geometric(most: u64, epsilon: f64) -> (Mechanism, Vec<f64>) {
+        let (bound, epsilon) = (Bound::try_from(most).unwrap(), Epsilon::try_from(epsilon).unwrap());
+        let channel = TruncatedGeometric::new(bound, epsilon).unwrap();
+        let unbiased = channel.unbiased();
+        (Mechanism::TruncatedGeometric(channel), unbiased)
     }
 
     /// With m = 1 the mechanism is randomised response with P[truth] = 1/(1+alpha), whose noise is the same at 0 and 1:
@@ -203,19 +198,20 @@ mod tests {
     fn least_noise_of_one_bit_is_that_of_randomised_response() {
         let alpha = (-1.0_f64).exp();
         let expected = alpha / (1.0 - alpha).powi(2);
-        assert!((least_noise(&phi(1, 1.0)) - expected).abs() < 1e-6);
+        let (mechanism, unbiased) = geometric(1, 1.0);
+        assert!((least_noise(&mechanism, &unbiased) - expected).abs() < 1e-6);
     }
 
     #[test]
     fn few_reports_give_numbers_and_no_certainty() {
-        let unbiased = phi(10, 1.0);
+        let (mechanism, unbiased) = geometric(10, 1.0);
         let mut counts = vec![0; 11];
         counts[3] = 1;
-        let single = mean(&counts, &unbiased, 1, Level::USUAL);
+        let single = mean(&mechanism, &counts, &unbiased, 1, Level::USUAL);
         assert_eq!((single.estimate, single.standard_error), (3.0, None));
         assert_eq!(single.interval, Interval { lower: 0.0, upper: 10.0 });
         counts[3] = 2;
-        let pair = mean(&counts, &unbiased, 2, Level::USUAL);
+        let pair = mean(&mechanism, &counts, &unbiased, 2, Level::USUAL);
         assert!(pair.standard_error.is_some_and(|error| error > 1.0), "{pair:?}");
         assert_eq!(pair.interval, Interval { lower: 0.0, upper: 10.0 });
         for hits in [0, 1] {

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 use serde::Serialize;
 use stipple_ldp::{
-    Collision, DomainSize, Epsilon, Mechanism, ProjectiveGeometry, RandomisedResponse, SubsetSelection,
-    TruncatedGeometric,
+    Collision, DomainSize, Epsilon, HybridMean, Mechanism, OneBitMean, PrivSet, ProjectiveGeometry, RandomisedResponse,
+    SquareWave, SubsetSelection, TruncatedGeometric,
 };
 use toml::Spanned;
 use toml::value::Datetime;
@@ -224,6 +224,14 @@ fn mechanism(
         (MechanismName::Collision, Domain::Set { most, .. }) => {
             Mechanism::Collision(Collision::new(size()?, *most, epsilon).map_err(fault)?)
         }
+        (MechanismName::PrivSet, Domain::Set { most, .. }) => {
+            Mechanism::PrivSet(PrivSet::new(size()?, *most, epsilon.weights()).map_err(fault)?)
+        }
+        (MechanismName::OneBitMean, Domain::Count { most }) => {
+            Mechanism::OneBitMean(OneBitMean::new(*most, epsilon.weights()))
+        }
+        (MechanismName::HybridMean, Domain::Count { most }) => Mechanism::HybridMean(HybridMean::new(*most, epsilon)),
+        (MechanismName::SquareWave, Domain::Count { most }) => Mechanism::SquareWave(SquareWave::new(*most, epsilon)),
         (MechanismName::TruncatedGeometric, Domain::Count { most }) => {
             Mechanism::TruncatedGeometric(TruncatedGeometric::new(*most, epsilon).map_err(fault)?)
         }
@@ -231,8 +239,8 @@ fn mechanism(
             return Err(text.at(
                 at,
                 format!("mechanism: {name} does not take this kind of domain"),
-                "symbol and buckets take randomised-response, subset-selection or projective-geometry, set takes collision, count takes \
-                 truncated-geometric",
+                "symbol and buckets take randomised-response, subset-selection or projective-geometry; set takes collision or \
+                 priv-set; count takes truncated-geometric, one-bit-mean, hybrid-mean or square-wave",
             ));
         }
     };
@@ -277,6 +285,9 @@ mod tests {
             Mechanism::RandomisedResponse(RandomisedResponse::new(size(100_000), weights)),
             Mechanism::SubsetSelection(SubsetSelection::new(size(64), weights).unwrap()),
             Mechanism::Collision(Collision::new(size(100_000), bound, one).unwrap()),
+            Mechanism::PrivSet(PrivSet::new(size(60), Bound::try_from(4).unwrap(), weights).unwrap()),
+            Mechanism::HybridMean(HybridMean::new(bound, one)),
+            Mechanism::SquareWave(SquareWave::new(bound, one)),
             Mechanism::TruncatedGeometric(TruncatedGeometric::new(bound, one).unwrap()),
         ] {
             assert!(largest.payload_len() <= MAX_PAYLOAD, "{largest:?}");

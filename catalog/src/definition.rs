@@ -154,6 +154,7 @@ pub struct Definition {
 struct Canonical<'a> {
     id: &'a str,
     mechanism: MechanismName,
+    channel: String,
     epsilon_micros: u32,
     domain: &'a Domain,
     aggregate: Aggregate,
@@ -161,13 +162,15 @@ struct Canonical<'a> {
 }
 
 impl Definition {
-    /// The canonical form that [`DefinitionHash`] covers: compact JSON with the keys id, mechanism, epsilon_micros, domain,
-    /// aggregate and events, in this order, maps sorted by key.
+    /// The canonical form that [`DefinitionHash`] covers: compact JSON with the keys id, mechanism, channel, epsilon_micros,
+    /// domain, aggregate and events, in this order, maps sorted by key. `channel` names the numbers that the mechanism derives from
+    /// domain and epsilon, so that a report made with others is never counted.
     #[must_use]
     pub fn canonical(&self) -> String {
         let canonical = Canonical {
             id: &self.id,
             mechanism: self.mechanism_name,
+            channel: self.mechanism.to_string(),
             epsilon_micros: self.epsilon.micros(),
             domain: &self.domain,
             aggregate: self.aggregate,

@@ -49,6 +49,14 @@ pub enum MechanismName {
     ProjectiveGeometry,
     /// Collision for sets.
     Collision,
+    /// PrivSet as a bit mask for sets from small dictionaries.
+    PrivSet,
+    /// One bit for the mean of a count.
+    OneBitMean,
+    /// The hybrid mechanism for the mean of a count.
+    HybridMean,
+    /// The square wave for the distribution of a count.
+    SquareWave,
     /// Truncated geometric noise for counts.
     TruncatedGeometric,
 }
@@ -60,6 +68,10 @@ impl std::fmt::Display for MechanismName {
             Self::SubsetSelection => "subset-selection",
             Self::ProjectiveGeometry => "projective-geometry",
             Self::Collision => "collision",
+            Self::PrivSet => "priv-set",
+            Self::OneBitMean => "one-bit-mean",
+            Self::HybridMean => "hybrid-mean",
+            Self::SquareWave => "square-wave",
             Self::TruncatedGeometric => "truncated-geometric",
         })
     }

@@ -5,7 +5,11 @@ use rand::rngs::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
+mod counts;
+mod sets;
+
 use crate::collision::Collision;
+use crate::design::Blocks as _;
 use crate::*;
 
 /// Small weights, so that every uniform integer below the total can be tried.
@@ -102,11 +106,11 @@ fn projective_geometry_is_its_channel() {
                 .map(|v| {
                     let mut row = vec![0_u128; k];
                     (0..m.design.channel.total()).for_each(|u| row[m.encode(v, u) as usize] += 1);
-                    let block: Vec<u64> = m.block(v.into()).collect();
+                    let block: Vec<u64> = (0..m.design.channel.block).map(|i| m.inside(v, i)).collect();
                     let expected = |y: u64| if block.contains(&y) { a.into() } else { b.into() };
                     assert_eq!(row, (0..k as u64).map(expected).collect::<Vec<u128>>(), "d={d} v={v}");
                     for other in 0..d {
-                        let support: u128 = m.block(other.into()).map(|y| row[y as usize]).sum();
+                        let support: u128 = (0..m.design.channel.block).map(|i| row[m.inside(other, i) as usize]).sum();
                         let p = support as f64 / m.design.channel.total() as f64;
                         let stated = if other == v { p_true } else { p_false };
                         assert!((p - stated).abs() < 1e-12, "d={d} v={v} other={other}: {p} {stated}");
@@ -373,7 +377,11 @@ proptest::proptest! {
             Mechanism::SubsetSelection(SubsetSelection::new(size(d), e.weights()).unwrap()),
             Mechanism::TruncatedGeometric(TruncatedGeometric::new(bound(m), e).unwrap()),
             Mechanism::ProjectiveGeometry(ProjectiveGeometry::new(size(d), e.weights()).unwrap()),
+            Mechanism::OneBitMean(OneBitMean::new(bound(m), e.weights())),
+            Mechanism::HybridMean(HybridMean::new(bound(m), e)),
+            Mechanism::SquareWave(SquareWave::new(bound(m), e)),
         ];
+        all.extend(PrivSet::new(size(d), bound(m), e.weights()).map(Mechanism::PrivSet));
         all.extend(Collision::new(size(d), bound(m), e).map(Mechanism::Collision));
         for mechanism in all {
             if let Ok(response) = mechanism.decode(&bytes) {

@@ -76,3 +76,25 @@ impl BlockDesign {
         Support { p_true: self.channel.p_true(), p_false }
     }
 }
+
+/// The blocks of a design, enumerated: what a mechanism adds to the numbers (K, r, lambda).
+pub(crate) trait Blocks {
+    fn design(&self) -> &BlockDesign;
+
+    /// The `index`-th of the r messages in a value's block.
+    fn inside(&self, value: u32, index: u64) -> u64;
+
+    /// The `index`-th of the K - r messages outside of it.
+    fn outside(&self, value: u32, index: u64) -> u64;
+
+    /// The `index`-th of all K messages.
+    fn message(&self, index: u64) -> u64;
+
+    /// The message that a uniform integer below the total weight selects.
+    fn encode(&self, value: u32, uniform: u128) -> u64 {
+        match self.design().channel.pick(uniform) {
+            Ok(index) => self.inside(value, index),
+            Err(index) => self.outside(value, index),
+        }
+    }
+}

@@ -80,8 +80,8 @@ impl std::fmt::Display for Epsilon {
 /// The channel's privacy loss is `ln(A/B)` exactly (Stipple design, LDP.md section 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Weights {
-    inside: u64,
-    outside: u64,
+    pub(crate) inside: u64,
+    pub(crate) outside: u64,
 }
 
 impl Weights {

@@ -36,6 +36,27 @@ pub enum ParameterError {
         /// dictionary size
         domain: u32,
     },
+    /// PrivSet keeps its mask in 64 bits.
+    #[error(
+        "a set mask takes a dictionary and a bound of at most 64 together, not {domain} and {bound}: use collision"
+    )]
+    SetMaskTooWide {
+        /// dictionary size
+        domain: u32,
+        /// the most items in a set
+        bound: u32,
+    },
+    /// Memoisation needs a mechanism that is a block design.
+    #[error("memoisation takes randomised response, subset selection or projective geometry response")]
+    NoBlockDesign,
+    /// The epsilon of one report must be below that of the permanent answer.
+    #[error("the epsilon of one report must be below the permanent answer's {permanent:.6}, not {once}")]
+    NotBelow {
+        /// epsilon of one report
+        once: Epsilon,
+        /// realised loss of the permanent answer
+        permanent: f64,
+    },
     /// The integer weights cannot resolve so small a step of the noise.
     #[error(
         "epsilon {epsilon} over counts up to {bound} is too fine for the integer weights: raise epsilon or lower the bound"

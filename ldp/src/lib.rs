@@ -3,20 +3,28 @@
 
 mod budget;
 mod collision;
+mod describe;
 mod design;
 mod domain;
 mod epsilon;
 mod error;
+mod mean;
 mod mechanism;
+mod memo;
+mod payload;
+mod priv_set;
 mod projective_geometry;
+mod projective_space;
 mod randomised_response;
 #[cfg(any(test, feature = "research"))]
 pub mod research;
 mod sampling;
+mod square_wave;
 mod subset_selection;
 mod support;
 mod truncated_geometric;
 mod value;
+mod window;
 
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers chosen by the tests")]
@@ -31,9 +39,13 @@ pub use design::{BlockDesign, Channel};
 pub use domain::{Bound, DomainSize};
 pub use epsilon::{Epsilon, Weights};
 pub use error::{ParameterError, ResponseError, ValueError};
+pub use mean::{HybridMean, OneBitMean};
 pub use mechanism::{Debias, Mechanism};
+pub use memo::{Memoised, Memory};
+pub use priv_set::PrivSet;
 pub use projective_geometry::ProjectiveGeometry;
 pub use randomised_response::RandomisedResponse;
+pub use square_wave::SquareWave;
 pub use subset_selection::SubsetSelection;
 pub use support::{Support, minimax_variance};
 pub use truncated_geometric::TruncatedGeometric;

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One interface to every mechanism: randomise a true value, accumulate responses into support counts, debias the counts.
+//! One interface to every mechanism: randomise a true value, accumulate responses into cells, debias what they add up to.
 
 use std::borrow::Cow;
 
 use rand::CryptoRng;
 
 use crate::collision::Collision;
+use crate::design::{BlockDesign, Blocks};
+use crate::epsilon::Weights;
 use crate::error::{ResponseError, ValueError};
+use crate::mean::{HybridMean, OneBitMean};
+use crate::priv_set::PrivSet;
 use crate::projective_geometry::ProjectiveGeometry;
 use crate::randomised_response::RandomisedResponse;
 use crate::sampling::uniform_below;
+use crate::square_wave::SquareWave;
 use crate::subset_selection::SubsetSelection;
 use crate::support::Support;
 use crate::truncated_geometric::TruncatedGeometric;
@@ -26,6 +31,14 @@ pub enum Mechanism {
     ProjectiveGeometry(ProjectiveGeometry),
     /// A set of at most m symbols, reported as a hash bucket.
     Collision(Collision),
+    /// A set of at most m symbols, reported as a mask of k symbols.
+    PrivSet(PrivSet),
+    /// The mean of a count up to m, reported as one bit.
+    OneBitMean(OneBitMean),
+    /// The mean of a count up to m, reported as a point of a widened line or one bit.
+    HybridMean(HybridMean),
+    /// The distribution of a count up to m, reported as a point of a widened line.
+    SquareWave(SquareWave),
     /// A count up to m, reported as a noised count.
     TruncatedGeometric(TruncatedGeometric),
 }
@@ -43,31 +56,27 @@ pub enum Debias {
 }
 
 impl Mechanism {
-    /// Randomises a true value: the only way out for it. The generator's bits are used through one exact uniform integer
-    /// (and one more for a collision's public seed).
+    /// Randomises a true value: the only way out for it. The generator's bits are used through exact uniform integers: one, and for
+    /// a collision's public seed or a hybrid's public choice one more.
     ///
     /// # Errors
     /// [`ValueError`] when the value is not in the input domain; nothing is drawn then.
     pub fn randomise<R: CryptoRng + ?Sized>(&self, value: &TrueValue, rng: &mut R) -> Result<Response, ValueError> {
         self.check(value)?;
+        if let (Some(blocks), Value::Symbol(v)) = (self.blocks(), value.open()) {
+            let message = blocks.encode(*v, uniform_below(rng, blocks.design().channel.total()));
+            return Ok(self.respond(message));
+        }
         let message = match (self, value.open()) {
-            (Self::RandomisedResponse(m), Value::Symbol(v)) => {
-                Message::Symbol(m.encode(*v, uniform_below(rng, m.design.channel.total())))
-            }
-            (Self::SubsetSelection(m), Value::Symbol(v)) => {
-                Message::Mask(m.encode(*v, uniform_below(rng, m.design.channel.total())))
-            }
-            (Self::ProjectiveGeometry(m), Value::Symbol(v)) => {
-                let message = m.encode(*v, uniform_below(rng, m.design.channel.total()));
-                Message::Symbol(u32::try_from(message).unwrap_or(u32::MAX))
-            }
-            (Self::Collision(m), Value::Set(items)) => m.randomise(items, rng),
-            (Self::TruncatedGeometric(m), Value::Count(x)) => {
-                Message::Symbol(m.encode(*x, uniform_below(rng, m.total())))
-            }
+            (Self::Collision(m), Value::Set(items)) => return Ok(Response(m.randomise(items, rng))),
+            (Self::PrivSet(m), Value::Set(items)) => m.encode(items, uniform_below(rng, m.channel.total())),
+            (Self::OneBitMean(m), Value::Count(x)) => m.encode(*x, uniform_below(rng, m.total())),
+            (Self::HybridMean(m), Value::Count(x)) => m.randomise(*x, rng),
+            (Self::SquareWave(m), Value::Count(x)) => m.window.encode(*x, uniform_below(rng, m.window.channel.total())),
+            (Self::TruncatedGeometric(m), Value::Count(x)) => m.encode(*x, uniform_below(rng, m.total())).into(),
             _ => return Err(ValueError::WrongKind),
         };
-        Ok(Response(message))
+        Ok(self.respond(message))
     }
 
     /// Whether a value is in the input domain.
@@ -75,21 +84,18 @@ impl Mechanism {
     /// # Errors
     /// [`ValueError`] naming the kind of fault.
     pub fn check(&self, value: &TrueValue) -> Result<(), ValueError> {
-        let largest = match (self, value.open()) {
-            (
-                Self::RandomisedResponse(_) | Self::SubsetSelection(_) | Self::ProjectiveGeometry(_),
-                Value::Symbol(v),
-            ) => Some(*v),
-            (Self::TruncatedGeometric(_), Value::Count(x)) => Some(*x),
-            (Self::Collision(m), Value::Set(items)) => {
+        let largest = match (value.open(), self.set_bound()) {
+            (Value::Set(items), Some(bound)) => {
                 let mut sorted = items.clone();
                 sorted.sort_unstable();
                 sorted.dedup();
-                if sorted.len() != items.len() || items.len() > m.bound as usize {
+                if sorted.len() != items.len() || items.len() > bound as usize {
                     return Err(ValueError::BadSet);
                 }
                 sorted.last().copied()
             }
+            (Value::Symbol(v), None) if self.blocks().is_some() => Some(*v),
+            (Value::Count(x), None) if self.blocks().is_none() => Some(*x),
             _ => return Err(ValueError::WrongKind),
         };
         match largest {
@@ -101,23 +107,32 @@ impl Mechanism {
     /// The number of values: d, or m + 1 for a count.
     #[must_use]
     pub fn values(&self) -> usize {
-        match self {
-            Self::ProjectiveGeometry(m) => m.domain as usize,
-            _ => self.cells(),
-        }
+        let values = match self {
+            Self::ProjectiveGeometry(m) => m.domain,
+            Self::OneBitMean(m) => m.bound + 1,
+            Self::HybridMean(m) => m.one_bit.bound + 1,
+            Self::SquareWave(m) => m.bound + 1,
+            _ => return self.cells(),
+        };
+        values as usize
     }
 
-    /// The number of counters that responses accumulate into: one for each value, or for projective geometry response one
-    /// for each message.
+    /// The number of counters that responses accumulate into: one for each symbol that a response can be, or where responses are
+    /// masks or hashes, one for each value.
     #[must_use]
     pub fn cells(&self) -> usize {
-        match self {
-            Self::RandomisedResponse(m) => usize::try_from(m.design.channel.messages).unwrap_or(usize::MAX),
-            Self::ProjectiveGeometry(m) => usize::try_from(m.design.channel.messages).unwrap_or(usize::MAX),
-            Self::SubsetSelection(m) => m.domain as usize,
-            Self::Collision(m) => m.domain as usize,
-            Self::TruncatedGeometric(m) => m.bound() as usize + 1,
-        }
+        let cells = match self {
+            Self::RandomisedResponse(m) => m.design.channel.messages,
+            Self::ProjectiveGeometry(m) => m.design.channel.messages,
+            Self::SubsetSelection(m) => m.domain.into(),
+            Self::Collision(m) => m.domain.into(),
+            Self::PrivSet(m) => m.domain.into(),
+            Self::OneBitMean(_) => 2,
+            Self::HybridMean(m) => m.outputs(),
+            Self::SquareWave(m) => m.window.channel.messages,
+            Self::TruncatedGeometric(m) => u64::from(m.bound()) + 1,
+        };
+        usize::try_from(cells).unwrap_or(usize::MAX)
     }
 
     /// Calls `add` with every cell that a response counts in. A response from [`Self::decode`] of the same mechanism
@@ -129,10 +144,12 @@ impl Mechanism {
         self.validate(response)?;
         match (self, response.0) {
             (_, Message::Symbol(symbol)) => add(symbol as usize),
-            (_, Message::Mask(mut mask)) => {
-                while mask != 0 {
-                    add(mask.trailing_zeros() as usize);
-                    mask &= mask - 1;
+            (_, Message::Mask(mask)) => {
+                // PrivSet's fill lies above the dictionary and means nothing.
+                let mut held = mask & (u64::MAX >> (64 - self.cells().min(64)));
+                while held != 0 {
+                    add(held.trailing_zeros() as usize);
+                    held &= held - 1;
                 }
             }
             (Self::Collision(m), Message::Hashed { seed, bucket }) => {
@@ -156,82 +173,73 @@ impl Mechanism {
     /// The constants that debias the support counts.
     #[must_use]
     pub fn debias(&self) -> Debias {
-        Debias::Shares(match self {
-            Self::RandomisedResponse(m) => m.design.support(),
-            Self::SubsetSelection(m) => m.design.support(),
-            Self::ProjectiveGeometry(m) => m.design.support(),
-            Self::Collision(m) => m.support(),
-            Self::TruncatedGeometric(m) => return Debias::Mean { unbiased: m.unbiased() },
-        })
+        let unbiased = match self {
+            Self::RandomisedResponse(m) => return Debias::Shares(m.design.support()),
+            Self::SubsetSelection(m) => return Debias::Shares(m.design.support()),
+            Self::ProjectiveGeometry(m) => return Debias::Shares(m.design.support()),
+            Self::Collision(m) => return Debias::Shares(m.support()),
+            Self::PrivSet(m) => return Debias::Shares(m.support()),
+            Self::OneBitMean(m) => m.unbiased().to_vec(),
+            Self::HybridMean(m) => m.unbiased(),
+            Self::SquareWave(m) => m.window.unbiased(),
+            Self::TruncatedGeometric(m) => m.unbiased(),
+        };
+        Debias::Mean { unbiased }
     }
 
-    /// The length of an encoded response in bytes: the smallest that holds it.
+    /// P[cell y | the count x] for every cell, for mechanisms of counts; `None` for symbols and sets, and beyond the bound.
     #[must_use]
-    pub fn payload_len(&self) -> usize {
+    pub fn row(&self, x: u32) -> Option<Vec<f64>> {
+        if x as usize >= self.values() {
+            return None;
+        }
         match self {
-            Self::SubsetSelection(m) => m.domain.div_ceil(8) as usize,
-            Self::Collision(_) => 4,
-            Self::RandomisedResponse(_) | Self::ProjectiveGeometry(_) | Self::TruncatedGeometric(_) => {
-                match self.cells() {
-                    0..=0x100 => 1,
-                    0x101..=0x1_0000 => 2,
-                    _ => 3,
-                }
+            Self::OneBitMean(m) => Some(m.chances(x).to_vec()),
+            Self::HybridMean(m) => Some(m.chances(x)),
+            Self::SquareWave(m) => Some((0..m.window.channel.messages).map(|y| m.window.chance(x, y)).collect()),
+            Self::TruncatedGeometric(m) => {
+                Some((0..=m.bound()).map(|y| m.weight(x, y) as f64 / m.total() as f64).collect())
             }
+            _ => None,
         }
     }
 
-    /// Writes a response as [`Self::payload_len`] little-endian bytes: the symbol, the mask (bit v for value v), or the
-    /// seed and then the bucket as two 16-bit numbers.
-    ///
-    /// # Errors
-    /// [`ResponseError`] for another mechanism's response.
-    pub fn encode(&self, response: &Response) -> Result<Vec<u8>, ResponseError> {
-        self.validate(response)?;
-        let bits = match response.0 {
-            Message::Symbol(symbol) => symbol.into(),
-            Message::Mask(mask) => mask,
-            Message::Hashed { seed, bucket } => u64::from(seed) | u64::from(bucket) << 16,
-        };
-        Ok(bits.to_le_bytes()[..self.payload_len()].to_vec())
+    /// The balanced block design of the mechanism, if it is one: what amplification, poisoning and linkability follow from.
+    #[must_use]
+    pub fn design(&self) -> Option<&BlockDesign> {
+        self.blocks().map(Blocks::design)
     }
 
-    /// Reads a response and checks that an honest client can have sent it.
-    ///
-    /// # Errors
-    /// [`ResponseError`] naming the kind of fault, never the content.
-    pub fn decode(&self, payload: &[u8]) -> Result<Response, ResponseError> {
-        if payload.len() != self.payload_len() {
-            return Err(ResponseError::WrongLength);
+    /// A and B: the mechanism's privacy loss is `ln(A/B)` exactly.
+    #[must_use]
+    pub fn weights(&self) -> Weights {
+        match self {
+            Self::RandomisedResponse(m) => m.design.channel.weights,
+            Self::SubsetSelection(m) => m.design.channel.weights,
+            Self::ProjectiveGeometry(m) => m.design.channel.weights,
+            Self::Collision(m) => m.weights,
+            Self::PrivSet(m) => m.channel.weights,
+            Self::OneBitMean(m) => m.weights,
+            Self::HybridMean(m) => m.one_bit.weights,
+            Self::SquareWave(m) => m.window.channel.weights,
+            Self::TruncatedGeometric(m) => m.weights(),
         }
-        let bits = payload.iter().rev().fold(0_u64, |bits, &byte| bits << 8 | u64::from(byte));
-        #[expect(clippy::cast_possible_truncation, reason = "a symbol has at most 3 bytes, a seed and a bucket 2 each")]
-        let message = match self {
-            Self::RandomisedResponse(_) | Self::ProjectiveGeometry(_) | Self::TruncatedGeometric(_) => {
-                Message::Symbol(bits as u32)
-            }
-            Self::SubsetSelection(_) => Message::Mask(bits),
-            Self::Collision(_) => Message::Hashed { seed: bits as u16, bucket: (bits >> 16) as u16 },
-        };
-        let response = Response(message);
-        self.validate(&response)?;
-        Ok(response)
     }
 
-    fn validate(&self, response: &Response) -> Result<(), ResponseError> {
-        match (self, response.0) {
-            (
-                Self::RandomisedResponse(_) | Self::ProjectiveGeometry(_) | Self::TruncatedGeometric(_),
-                Message::Symbol(symbol),
-            ) => (symbol as usize).lt(&self.cells()).then_some(()).ok_or(ResponseError::OutOfRange),
-            (Self::SubsetSelection(m), Message::Mask(mask)) => {
-                let in_domain = m.domain == 64 || mask >> m.domain == 0;
-                (in_domain && mask.count_ones() == m.subset).then_some(()).ok_or(ResponseError::WrongMaskWeight)
-            }
-            (Self::Collision(m), Message::Hashed { bucket, .. }) => {
-                u32::from(bucket).lt(&m.buckets).then_some(()).ok_or(ResponseError::OutOfRange)
-            }
-            _ => Err(ResponseError::WrongKind),
+    pub(crate) fn blocks(&self) -> Option<&dyn Blocks> {
+        match self {
+            Self::RandomisedResponse(m) => Some(m),
+            Self::SubsetSelection(m) => Some(m),
+            Self::ProjectiveGeometry(m) => Some(m),
+            _ => None,
+        }
+    }
+
+    const fn set_bound(&self) -> Option<u32> {
+        match self {
+            Self::Collision(m) => Some(m.bound),
+            Self::PrivSet(m) => Some(m.bound),
+            _ => None,
         }
     }
 }

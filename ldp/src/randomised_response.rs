@@ -4,7 +4,7 @@
 //! Warner (JASA 1965) for d = 2; k-ary (GRR) after Kairouz, Bonawitz and Ramage (ICML 2016). It is the block design
 //! (K, r, lambda) = (d, 1, 0).
 
-use crate::design::BlockDesign;
+use crate::design::{BlockDesign, Blocks};
 use crate::domain::DomainSize;
 use crate::epsilon::Weights;
 
@@ -20,13 +20,22 @@ impl RandomisedResponse {
     pub fn new(domain: DomainSize, weights: Weights) -> Self {
         Self { design: BlockDesign::new(domain.get().into(), 1, 0, weights) }
     }
+}
 
-    /// The message that a uniform integer below the total weight selects; `value < d`.
-    pub(crate) fn encode(&self, value: u32, uniform: u128) -> u32 {
-        let symbol = match self.design.channel.pick(uniform) {
-            Ok(_) => u64::from(value),
-            Err(other) => other + u64::from(other >= u64::from(value)),
-        };
-        u32::try_from(symbol).unwrap_or(u32::MAX)
+impl Blocks for RandomisedResponse {
+    fn design(&self) -> &BlockDesign {
+        &self.design
+    }
+
+    fn inside(&self, value: u32, _index: u64) -> u64 {
+        value.into()
+    }
+
+    fn outside(&self, value: u32, index: u64) -> u64 {
+        index + u64::from(index >= value.into())
+    }
+
+    fn message(&self, index: u64) -> u64 {
+        index
     }
 }

@@ -5,7 +5,7 @@
 //! minimax error, constant included. It is the block design K = C(d,w), r = C(d-1,w-1), lambda = C(d-2,w-2); w = 1 is
 //! randomised response.
 
-use crate::design::BlockDesign;
+use crate::design::{BlockDesign, Blocks};
 use crate::domain::DomainSize;
 use crate::epsilon::Weights;
 use crate::error::ParameterError;
@@ -39,17 +39,30 @@ impl SubsetSelection {
     pub const fn subset_size(&self) -> u32 {
         self.subset
     }
+}
 
-    /// The mask that a uniform integer below the total weight selects; `value < d`.
-    pub(crate) fn encode(&self, value: u32, uniform: u128) -> u64 {
-        let (others, own) = match self.design.channel.pick(uniform) {
-            Ok(index) => (unrank(index, self.domain - 1, self.subset - 1), 1 << value),
-            Err(index) => (unrank(index, self.domain - 1, self.subset), 0),
-        };
-        // `others` counts the values without the true one: open a gap at its place.
-        let below = (1_u64 << value) - 1;
-        (others & below) | ((others & !below) << 1) | own
+impl Blocks for SubsetSelection {
+    fn design(&self) -> &BlockDesign {
+        &self.design
     }
+
+    fn inside(&self, value: u32, index: u64) -> u64 {
+        insert(unrank(index, self.domain - 1, self.subset - 1), value) | 1 << value
+    }
+
+    fn outside(&self, value: u32, index: u64) -> u64 {
+        insert(unrank(index, self.domain - 1, self.subset), value)
+    }
+
+    fn message(&self, index: u64) -> u64 {
+        unrank(index, self.domain, self.subset)
+    }
+}
+
+/// A mask with a clear bit put in at a place.
+fn insert(others: u64, place: u32) -> u64 {
+    let below = (1_u64 << place) - 1;
+    (others & below) | ((others & !below) << 1)
 }
 
 /// The w of 1 to d/2 with the least variance at the uniform distribution, the smallest on a tie:
@@ -65,14 +78,14 @@ fn best_subset(domain: u32, ratio: f64) -> u32 {
 }
 
 /// C(n, k) for n up to 64, exact in 64 bits.
-fn binomial(n: u32, k: u32) -> u64 {
-    let product = (0..u128::from(k)).fold(1_u128, |c, i| c * (u128::from(n) - i) / (i + 1));
+pub(crate) fn binomial(n: u32, k: u32) -> u64 {
+    let product = (0..u128::from(k)).fold(1_u128, |c, i| c * u128::from(n).saturating_sub(i) / (i + 1));
     u64::try_from(product).unwrap_or(u64::MAX)
 }
 
 /// The `index`-th k-subset of n positions in colexicographic order, as a mask. It visits every position, so that its work
 /// does not depend on the result.
-fn unrank(index: u64, n: u32, k: u32) -> u64 {
+pub(crate) fn unrank(index: u64, n: u32, k: u32) -> u64 {
     let (mut left, mut rest, mut mask) = (k, index, 0_u64);
     for position in (0..n).rev() {
         let without = if left == 0 { u64::MAX } else { binomial(position, left) };

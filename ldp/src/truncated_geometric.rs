@@ -11,7 +11,7 @@
 //! checks every column.
 
 use crate::domain::Bound;
-use crate::epsilon::{Epsilon, exp_floor};
+use crate::epsilon::{Epsilon, Weights, exp_floor};
 use crate::error::ParameterError;
 
 /// Truncated geometric noise with its integer channel.
@@ -45,6 +45,11 @@ impl TruncatedGeometric {
     #[must_use]
     pub fn bound(&self) -> u32 {
         u32::try_from(self.tails.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn weights(&self) -> Weights {
+        let (inside, outside) = (self.tails[0], self.tails[self.tails.len() - 1]);
+        Weights { inside, outside }
     }
 
     /// The total weight of every row.

@@ -136,11 +136,9 @@ fn close(open: Option<Open<'_>>, metrics: &mut Metrics) -> Result<(), RowFault> 
 /// How many cells every report supports, where that is one number.
 const fn cells_per_report(mechanism: &Mechanism) -> Option<u32> {
     match mechanism {
-        Mechanism::RandomisedResponse(_) | Mechanism::ProjectiveGeometry(_) | Mechanism::TruncatedGeometric(_) => {
-            Some(1)
-        }
         Mechanism::SubsetSelection(subset) => Some(subset.subset_size()),
-        Mechanism::Collision(_) => None,
+        Mechanism::Collision(_) | Mechanism::PrivSet(_) => None,
+        _ => Some(1),
     }
 }
 
