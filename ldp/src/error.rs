@@ -57,6 +57,9 @@ pub enum ParameterError {
         /// realised loss of the permanent answer
         permanent: f64,
     },
+    /// Nothing answers the question within the limit on bytes.
+    #[error("no mechanism fits: {0}")]
+    NoCandidate(String),
     /// The integer weights cannot resolve so small a step of the noise.
     #[error(
         "epsilon {epsilon} over counts up to {bound} is too fine for the integer weights: raise epsilon or lower the bound"

@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod budget;
+mod choose;
 mod collision;
 mod describe;
 mod design;
@@ -34,6 +35,7 @@ mod channel_tests;
 mod oracle_tests;
 
 pub use budget::{Budget, OverBudget};
+pub use choose::{Candidate, Choice, Question, choose};
 pub use collision::Collision;
 pub use design::{BlockDesign, Channel};
 pub use domain::{Bound, DomainSize};
