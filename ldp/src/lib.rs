@@ -4,6 +4,7 @@
 mod budget;
 mod choose;
 mod collision;
+mod combinations;
 mod describe;
 mod design;
 mod domain;

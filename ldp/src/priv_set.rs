@@ -5,11 +5,11 @@
 //! than m are filled up with m items of their own that mean nothing, so every set has m of `e = d + m` items and every row the total
 //! `W = A (C(e,k) - C(e-m,k)) + B C(e-m,k)`; the size is protected too. Better than [`crate::Collision`] when d/m is small.
 
+use crate::combinations::{binomial, unrank};
 use crate::design::Channel;
 use crate::domain::{Bound, DomainSize};
 use crate::epsilon::Weights;
 use crate::error::ParameterError;
-use crate::subset_selection::{binomial, unrank};
 use crate::support::Support;
 
 /// PrivSet with its integer channel; the mask is a `u64`, so d + m is at most 64.

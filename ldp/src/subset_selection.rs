@@ -5,6 +5,7 @@
 //! minimax error, constant included. It is the block design K = C(d,w), r = C(d-1,w-1), lambda = C(d-2,w-2); w = 1 is
 //! randomised response.
 
+use crate::combinations::{binomial, unrank};
 use crate::design::{BlockDesign, Blocks};
 use crate::domain::DomainSize;
 use crate::epsilon::Weights;
@@ -75,47 +76,4 @@ fn best_subset(domain: u32, ratio: f64) -> u32 {
         spread * spread / (w * (d - w))
     };
     (1..=(domain / 2).max(1)).fold(1, |best, w| if variance(w) < variance(best) { w } else { best })
-}
-
-/// C(n, k) for n up to 64, exact in 64 bits.
-pub(crate) fn binomial(n: u32, k: u32) -> u64 {
-    let product = (0..u128::from(k)).fold(1_u128, |c, i| c * u128::from(n).saturating_sub(i) / (i + 1));
-    u64::try_from(product).unwrap_or(u64::MAX)
-}
-
-/// The `index`-th k-subset of n positions in colexicographic order, as a mask. It visits every position, so that its work
-/// does not depend on the result.
-pub(crate) fn unrank(index: u64, n: u32, k: u32) -> u64 {
-    let (mut left, mut rest, mut mask) = (k, index, 0_u64);
-    for position in (0..n).rev() {
-        let without = if left == 0 { u64::MAX } else { binomial(position, left) };
-        if rest >= without {
-            rest -= without;
-            left -= 1;
-            mask |= 1 << position;
-        }
-    }
-    mask
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn unrank_lists_every_subset_once() {
-        for (n, k) in [(1, 0), (1, 1), (5, 2), (9, 4), (12, 12)] {
-            let masks: BTreeSet<u64> = (0..binomial(n, k)).map(|i| unrank(i, n, k)).collect();
-            assert_eq!(masks.len() as u64, binomial(n, k));
-            assert!(masks.iter().all(|m| m.count_ones() == k && *m < 1 << n));
-        }
-    }
-
-    #[test]
-    fn binomials_are_exact_at_the_edge() {
-        assert_eq!(binomial(64, 32), 1_832_624_140_942_590_534);
-        assert_eq!(binomial(5, 6), 0);
-        assert_eq!(binomial(7, 0), 1);
-    }
 }
