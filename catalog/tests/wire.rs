@@ -57,7 +57,7 @@ fn a_report_is_as_the_documentation_writes_it() {
         "01",                                 // version
         "000102030405060708090a0b0c0d0e0f",   // report id
         "97c00a18584b7b8f",                   // first 8 bytes of SHA-256("settings.accessibility")
-        "114481a56e15e5f48e4476bb29cda25b",   // definition: tests/golden/definitions.txt
+        "806099c84026f9bb73d4d7f87577dd51",   // definition: tests/golden/definitions.txt
         "9a0b",                               // week 2970, little endian
         "efbe",                               // payload: the seed 0xbeef, little endian,
         "0700",                               // and the bucket 7

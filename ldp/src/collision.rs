@@ -30,21 +30,27 @@ pub struct Collision {
 }
 
 impl Collision {
-    /// The mechanism with `l = floor(m A/B) + 2m - 1` buckets, the paper's near-optimal choice, in integers.
+    /// The mechanism with the number of buckets l of least variance for an item that nobody holds. The search climbs from the paper's
+    /// near-optimal `floor(m A/B) + 2m - 1`; only IEEE basic operations decide, so every machine agrees.
     ///
     /// # Errors
     /// [`ParameterError::BoundOverDomain`] or [`ParameterError::TooManyBuckets`].
     pub fn new(domain: DomainSize, bound: Bound, epsilon: crate::Epsilon) -> Result<Self, ParameterError> {
         let weights = epsilon.weights();
         let m = u128::from(bound.get());
-        let buckets = m * u128::from(weights.inside()) / u128::from(weights.outside()) + 2 * m - 1;
-        let Ok(buckets) = u16::try_from(buckets) else {
-            return Err(ParameterError::TooManyBuckets { epsilon, bound: bound.get(), buckets });
-        };
         if bound.get() >= domain.get() {
             return Err(ParameterError::BoundOverDomain { bound: bound.get(), domain: domain.get() });
         }
-        Ok(Self { domain: domain.get(), bound: bound.get(), buckets: buckets.into(), weights })
+        let start = m * u128::from(weights.inside()) / u128::from(weights.outside()) + 2 * m - 1;
+        let too_many = |buckets| ParameterError::TooManyBuckets { epsilon, bound: bound.get(), buckets };
+        let buckets = u16::try_from(start).map_err(|_| too_many(start))?;
+        let with = |buckets| Self { domain: domain.get(), bound: bound.get(), buckets, weights };
+        let variance = |buckets| with(buckets).support().variance(0.0);
+        let mut buckets = u32::from(buckets);
+        while variance(buckets + 1) < variance(buckets) {
+            buckets += 1;
+        }
+        if buckets > u16::MAX.into() { Err(too_many(buckets.into())) } else { Ok(with(buckets)) }
     }
 
     /// l, the number of buckets.

@@ -7,6 +7,7 @@
 use crate::design::{BlockDesign, Blocks};
 use crate::domain::DomainSize;
 use crate::epsilon::Weights;
+use crate::support::Support;
 
 /// Randomised response with its integer channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,12 @@ impl RandomisedResponse {
     #[must_use]
     pub fn new(domain: DomainSize, weights: Weights) -> Self {
         Self { design: BlockDesign::new(domain.get().into(), 1, 0, weights) }
+    }
+
+    /// (P_t, P_f).
+    #[must_use]
+    pub fn support(&self) -> Support {
+        self.design.support()
     }
 }
 
