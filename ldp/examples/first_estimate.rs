@@ -5,7 +5,7 @@
 
 use rand::rngs::{ChaCha20Rng, SysRng};
 use rand::{SeedableRng as _, TryRng as _};
-use stipple_ldp::{Debias, DomainSize, Epsilon, Question, TrueValue, Value, choose};
+use stipple_ldp::{DomainSize, Epsilon, Question, TrueValue, Value, choose};
 
 const PEOPLE: u32 = 50_000;
 
@@ -24,14 +24,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         mechanism.accumulate(&response, |cell| cells[cell] += 1)?;
     }
 
-    let Debias::Shares(support) = mechanism.debias() else { return Err("symbols have shares".into()) };
-    println!("value    true  estimate  standard error");
-    for (value, &count) in mechanism.support_counts(&cells).iter().enumerate() {
+    println!("value    true  estimate");
+    for (value, estimate) in mechanism.estimate(&cells, PEOPLE.into())?.iter().enumerate() {
         let holders = (0..PEOPLE).filter(|person| (person % 4 * (person % 3)) as usize == value).count();
-        let truth = holders as f64 / f64::from(PEOPLE);
-        let estimate = support.share(count as f64 / f64::from(PEOPLE));
-        let error = (support.noise_variance(truth) / f64::from(PEOPLE)).sqrt();
-        println!("{value:>5} {truth:>7.4} {estimate:>9.4} {error:>15.4}");
+        println!("{value:>5} {:>7.4} {estimate:>9.4}", holders as f64 / f64::from(PEOPLE));
     }
+    println!("The standard error of each is about {:.4}.", (choice.best().variance / f64::from(PEOPLE)).sqrt());
     Ok(())
 }

@@ -356,6 +356,14 @@ fn responses_no_honest_client_can_send_are_refused() {
 fn parameters_out_of_range_are_refused_with_their_range() {
     assert!(SubsetSelection::new(size(65), epsilon(1.0).weights()).is_err());
     assert!(SubsetSelection::new(size(64), Epsilon::MAX.weights()).is_ok());
+    let weights = epsilon(1.0).weights();
+    for space in
+        [(4, 3), (1, 3), (0, 2), (3, 1), (3, 25), (2, 6), (u64::MAX, 2), (1 << 40, 2), (4_099, 3), (300_007, 2)]
+    {
+        let none = ProjectiveGeometry::over(size(64), space, weights).unwrap_err();
+        assert!(none.to_string().contains("64 values"), "{none}");
+    }
+    assert_eq!(ProjectiveGeometry::over(size(63), (2, 6), weights).unwrap().space(), (2, 6));
     let wide = Collision::new(size(300), bound(200), epsilon(8.0)).unwrap_err();
     assert!(wide.to_string().contains("65535"), "{wide}");
     assert!(Collision::new(size(5), bound(5), epsilon(1.0)).is_err());

@@ -28,6 +28,18 @@ pub enum ParameterError {
     /// Projective geometry response keeps its message in three bytes.
     #[error("no projective space with at most 2^24 points holds {0} values at this epsilon: use a smaller domain")]
     TooManyMessages(u32),
+    /// A geometry that does not exist, or does not hold the domain.
+    #[error(
+        "no space of {t} coordinates over {q} elements holds {domain} values: q must be a prime below 2^18, and 2^24 points are the most"
+    )]
+    NoSuchSpace {
+        /// the field's size
+        q: u64,
+        /// the number of coordinates
+        t: u32,
+        /// dictionary size
+        domain: u32,
+    },
     /// The bound on set size is at least the dictionary's size.
     #[error("a set bound of {bound} needs a dictionary of more than {bound} values, not {domain}")]
     BoundOverDomain {
@@ -115,4 +127,39 @@ pub enum ResponseError {
     /// A mask that does not have exactly w bits of the domain set.
     #[error("the mask has the wrong number of bits set")]
     WrongMaskWeight,
+}
+
+/// Cells that honest reports cannot have added up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CountsError {
+    /// Nothing can be estimated.
+    #[error("there are no reports: nothing can be estimated")]
+    NoReports,
+    /// Another number of cells than the mechanism has.
+    #[error("the mechanism has {expected} cells, not {found}")]
+    WrongLength {
+        /// the mechanism's cells
+        expected: usize,
+        /// the given ones
+        found: usize,
+    },
+    /// A response counts in a cell at most once.
+    #[error("cell {cell} holds {count}, more than the {reports} reports")]
+    MoreThanReports {
+        /// index
+        cell: usize,
+        /// its content
+        count: u64,
+        /// the number of reports
+        reports: u64,
+    },
+    /// Every response counts in the same number of cells.
+    #[error("the cells add up to {found}, and {expected} would be right for this many reports")]
+    WrongSum {
+        /// cells times reports
+        expected: u128,
+        /// the sum of the given cells
+        found: u128,
+    },
 }

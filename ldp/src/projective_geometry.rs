@@ -48,6 +48,18 @@ impl ProjectiveGeometry {
         Ok(Self { design, domain: domain.get(), space })
     }
 
+    /// The channel over `domain` values in a geometry of one's own choice: t coordinates over the field of the prime q.
+    ///
+    /// # Errors
+    /// [`ParameterError::NoSuchSpace`] unless q is a prime below 2^18, and the space has as many points as the domain has values but at
+    /// most 2^24.
+    pub fn over(domain: DomainSize, (q, t): (u64, u32), weights: Weights) -> Result<Self, ParameterError> {
+        let space = Space::new(q, t).filter(|_| is_prime(q));
+        let space = space.filter(|space| space.points() >= domain.get().into());
+        let space = space.ok_or(ParameterError::NoSuchSpace { q, t, domain: domain.get() })?;
+        Ok(Self { design: space.design(weights), domain: domain.get(), space })
+    }
+
     /// The same geometry with other weights: for the permanent answers of a memoised metric, whose geometry should suit its reports.
     #[must_use]
     pub fn with_weights(mut self, weights: Weights) -> Self {

@@ -8,8 +8,10 @@ use crate::epsilon::Weights;
 
 /// A message must fit three bytes.
 const MOST_MESSAGES: u64 = 1 << 24;
+/// Larger fields than twice the largest domain serve nobody, and their products would not reduce exactly.
+const MOST_ELEMENTS: u64 = 1 << 18;
 /// The digits of the largest space, over F_2.
-const MOST_DIGITS: usize = 24;
+const MOST_DIGITS: u32 = 24;
 
 /// The projective space over F_q in t coordinates.
 ///
@@ -27,10 +29,15 @@ pub(crate) struct Space {
 }
 
 impl Space {
-    fn new(q: u64, t: usize) -> Option<Self> {
+    /// `None` with fewer than 2 coordinates, or with more elements or points than there may be.
+    pub fn new(q: u64, t: u32) -> Option<Self> {
+        if q > MOST_ELEMENTS || !(2..=MOST_DIGITS).contains(&t) {
+            return None;
+        }
+        let t = t as usize;
         let (mut power, mut first) = (vec![1_u64], vec![0_u64]);
         for b in 0..t {
-            first.push(first[b] + power[b]);
+            first.push(first[b].checked_add(power[b])?);
             power.push(power[b].checked_mul(q)?);
         }
         (first[t] <= MOST_MESSAGES).then_some(Self { q, reciprocal: u64::MAX / q + 1, power, first })
@@ -49,7 +56,7 @@ impl Space {
         u32::try_from(self.power.len() - 1).unwrap_or(u32::MAX)
     }
 
-    fn points(&self) -> u64 {
+    pub fn points(&self) -> u64 {
         self.first[self.first.len() - 1]
     }
 
@@ -247,7 +254,7 @@ mod tests {
     #[test]
     fn every_message_of_a_block_comes_once_and_the_others_from_outside() {
         for (q, t) in SPACES {
-            let space = Space::new(q, t).unwrap();
+            let space = Space::new(q, t as u32).unwrap();
             let (messages, values) = points(q, t);
             assert_eq!(messages.len() as u64, space.points());
             for (v, value) in values.iter().enumerate() {
@@ -268,7 +275,7 @@ mod tests {
     #[test]
     fn block_sums_are_sums_over_inner_products() {
         for (q, t) in SPACES {
-            let space = Space::new(q, t).unwrap();
+            let space = Space::new(q, t as u32).unwrap();
             let (messages, values) = points(q, t);
             let counts: Vec<u64> = (0..space.points()).map(|m| m * m * 7 + 3 * m + 1).collect();
             let product = |a: &[u64], b: &[u64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<u64>() % q;

@@ -117,7 +117,7 @@ fn close(open: Option<Open<'_>>, metrics: &mut Metrics) -> Result<(), RowFault> 
         let (expected, found) = (format!("cell {seen}"), "the end of its rows".to_owned());
         return Err(RowFault::Cell { metric, week, expected, found });
     }
-    if let Some(each) = cells_per_report(&definition.mechanism) {
+    if let Some(each) = definition.mechanism.cells_per_response() {
         let found = counts.counts.iter().copied().map(u128::from).sum();
         let expected = u128::from(reports) * u128::from(each);
         if found != expected {
@@ -131,15 +131,6 @@ fn close(open: Option<Open<'_>>, metrics: &mut Metrics) -> Result<(), RowFault> 
         return Err(RowFault::TooManyReports(metric));
     }
     Ok(())
-}
-
-/// How many cells every report supports, where that is one number.
-const fn cells_per_report(mechanism: &Mechanism) -> Option<u32> {
-    match mechanism {
-        Mechanism::SubsetSelection(subset) => Some(subset.subset_size()),
-        Mechanism::Collision(_) | Mechanism::PrivSet(_) => None,
-        _ => Some(1),
-    }
 }
 
 impl Open<'_> {

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From accumulated cells to unbiased estimates, with the check that honest reports can have added up to them.
+
+use crate::error::CountsError;
+use crate::mechanism::{Debias, Mechanism};
+
+impl Mechanism {
+    /// How many cells every response counts in, where that is one number; `None` for sets, which differ.
+    #[must_use]
+    pub const fn cells_per_response(&self) -> Option<u32> {
+        match self {
+            Self::SubsetSelection(m) => Some(m.subset_size()),
+            Self::Collision(_) | Self::PrivSet(_) => None,
+            _ => Some(1),
+        }
+    }
+
+    /// The unbiased estimates from the cells that `reports` responses were accumulated into: d shares, or one mean. They are not cut to
+    /// their range: a share near 0 is as often below as above the truth, and sums and averages stay right.
+    ///
+    /// # Errors
+    /// [`CountsError`] when the cells cannot come from that many responses.
+    pub fn estimate(&self, cells: &[u64], reports: u64) -> Result<Vec<f64>, CountsError> {
+        self.check_counts(cells, reports)?;
+        let n = reports as f64;
+        Ok(match self.debias() {
+            Debias::Shares(support) => {
+                self.support_counts(cells).iter().map(|&count| support.share(count as f64 / n)).collect()
+            }
+            Debias::Mean { unbiased } => {
+                vec![cells.iter().zip(&unbiased).map(|(&count, phi)| count as f64 * phi).sum::<f64>() / n]
+            }
+        })
+    }
+
+    fn check_counts(&self, cells: &[u64], reports: u64) -> Result<(), CountsError> {
+        if reports == 0 {
+            return Err(CountsError::NoReports);
+        }
+        if cells.len() != self.cells() {
+            return Err(CountsError::WrongLength { expected: self.cells(), found: cells.len() });
+        }
+        if let Some((cell, &count)) = cells.iter().enumerate().find(|&(_, &count)| count > reports) {
+            return Err(CountsError::MoreThanReports { cell, count, reports });
+        }
+        let found = cells.iter().copied().map(u128::from).sum();
+        match self.cells_per_response().map(|each| u128::from(each) * u128::from(reports)) {
+            Some(expected) if expected != found => Err(CountsError::WrongSum { expected, found }),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DomainSize, Epsilon, RandomisedResponse, SubsetSelection, TruncatedGeometric};
+
+    #[test]
+    fn impossible_counts_are_refused_with_the_reason() {
+        let (size, epsilon) = (DomainSize::try_from(4).unwrap(), Epsilon::try_from(1.0).unwrap());
+        let symbols = Mechanism::RandomisedResponse(RandomisedResponse::new(size, epsilon.weights()));
+        let text = |cells: &[u64], reports| symbols.estimate(cells, reports).unwrap_err().to_string();
+        assert!(text(&[0; 4], 0).contains("no reports"));
+        assert!(text(&[1, 0, 0], 1).contains("4 cells, not 3"));
+        assert!(text(&[2, 0, 0, 0], 1).contains("cell 0 holds 2, more than the 1 reports"));
+        assert!(text(&[1, 1, 0, 0], 3).contains("add up to 2, and 3"), "{}", text(&[1, 1, 0, 0], 3));
+        assert!(text(&[u64::MAX; 4], u64::MAX).contains("add up to"));
+        let masks = Mechanism::SubsetSelection(SubsetSelection::new(size, epsilon.weights()).unwrap());
+        assert!(masks.estimate(&[1, 1, 1, 1], 4 / masks.cells_per_response().map_or(1, u64::from)).is_ok());
+    }
+
+    #[test]
+    fn estimates_of_expected_counts_are_the_truth() {
+        let (size, epsilon) = (DomainSize::try_from(4).unwrap(), Epsilon::try_from(1.0).unwrap());
+        let symbols = RandomisedResponse::new(size, epsilon.weights());
+        let n = 1_000_000_u64;
+        let expect = |share: f64| symbols.support().reported(share) * n as f64;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts below n")]
+        let mut cells = [0.5, 0.3, 0.2, 0.0].map(|share| expect(share).round() as u64);
+        cells[3] += n - cells.iter().sum::<u64>();
+        let estimates = Mechanism::RandomisedResponse(symbols).estimate(&cells, n).unwrap();
+        for (estimate, truth) in estimates.iter().zip([0.5, 0.3, 0.2, 0.0]) {
+            assert!((estimate - truth).abs() < 1e-5, "{estimates:?}");
+        }
+        let bound = crate::Bound::try_from(10).unwrap();
+        let counts = Mechanism::TruncatedGeometric(TruncatedGeometric::new(bound, epsilon).unwrap());
+        let mut cells = [0; 11];
+        (cells[3], cells[4]) = (1, 1);
+        assert_eq!(counts.estimate(&cells, 2).unwrap(), [3.5]);
+    }
+}
