@@ -31,7 +31,7 @@ pub(crate) struct Space {
 impl Space {
     /// `None` with fewer than 2 coordinates, or with more elements or points than there may be.
     pub fn new(q: u64, t: u32) -> Option<Self> {
-        if q > MOST_ELEMENTS || !(2..=MOST_DIGITS).contains(&t) {
+        if !(2..MOST_ELEMENTS).contains(&q) || !(2..=MOST_DIGITS).contains(&t) {
             return None;
         }
         let t = t as usize;

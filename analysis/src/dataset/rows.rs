@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use stipple_catalog::{Catalogue, Definition, Week};
-use stipple_ldp::Mechanism;
 
 use super::error::{HEADER, RowFault};
 use super::{MOST_REPORTS, WeekCounts};
