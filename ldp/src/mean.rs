@@ -6,8 +6,9 @@
 //!
 //! The piecewise mechanism (Wang et al., ICDE 2019, section III-B) reports a window that moves with the value; in units of the
 //! input range it reaches `e^(-epsilon/2)/2` to either side, and on whole numbers it is the square wave's channel with another
-//! width. Its variance grows with the distance from the middle while one bit's falls, so the hybrid (section III-C) takes one bit with
-//! chance `e^(-epsilon/2)` and the window otherwise, which makes the variance nearly constant. The choice is drawn without looking at the
+//! width. Its variance grows with the distance from the middle while one bit's falls, so the hybrid (section III-C) takes one bit with the
+//! chance `D B / W`, the window's blanket mass, and the window otherwise: then the variance is the same for every count. On a continuous
+//! line that chance is the paper's `e^(-epsilon/2)`. The choice is drawn without looking at the
 //! value and is told by the output's range, so the loss is that of either part: `ln(A/B)`.
 
 use rand::CryptoRng;
@@ -72,12 +73,15 @@ impl HybridMean {
     /// The channel for counts from 0 to m.
     #[must_use]
     pub fn new(bound: Bound, epsilon: Epsilon) -> Self {
-        // floor(2^32 e^(epsilon/2)), so that 2^64 by it is 2^32 e^(-epsilon/2).
+        // 2^64 by floor(2^32 e^(epsilon/2)) is 2^32 e^(-epsilon/2), at most 2^32.
         let root = u128::from(exp_floor(epsilon.micros().into(), 2_000_000));
-        let one_bit_parts = u64::try_from((1 << 64) / root).unwrap_or(Weights::UNIT).min(Weights::UNIT);
-        let half = (u64::from(bound.get()) + 1) * one_bit_parts / (2 * Weights::UNIT);
+        let reach = u64::try_from((1 << 64) / root).unwrap_or(Weights::UNIT);
+        let half = (u64::from(bound.get()) + 1) * reach / (2 * Weights::UNIT);
         let weights = epsilon.weights();
         let window = Window::new(bound.get(), half, weights);
+        let parts = u128::from(window.channel.messages) * u128::from(weights.outside) * u128::from(Weights::UNIT)
+            / window.channel.total();
+        let one_bit_parts = u64::try_from(parts).unwrap_or(Weights::UNIT);
         Self { window, one_bit: OneBitMean::new(bound, weights), one_bit_parts }
     }
 

@@ -152,7 +152,8 @@ impl Memoised {
     }
 
     /// How well two reports of one unchanged value betray that they come from one workstation: their mutual information in bits, to
-    /// an observer to whom every value is equally likely; between 0 and `log2 K`. `log2 n` bits would single one out of n.
+    /// an observer to whom every value is equally likely; between 0 and `log2 K`. `log2 n` bits would single one out of n. For a
+    /// projective space with more points than values it is that of the full space, off by less than a thousandth of a bit.
     ///
     /// A design's messages are then uniform one by one, and two reports are the same permanent message with chance Lambda^2, else
     /// independent: `P(m, m) = (L + (1 - L)/K)/K` and `P(m, m') = (1 - L)/K^2` with `L = Lambda^2`.

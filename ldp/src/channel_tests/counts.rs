@@ -120,6 +120,7 @@ fn variances_are_the_closed_forms() {
         assert!((variance(&bit, 0) - one_bit[0]).abs() < 6e-3, "{}", variance(&bit, 0));
         assert!((variance(&bit, 127) - one_bit[1]).abs() < 6e-3, "{}", variance(&bit, 127));
         for (x, hybrid) in [0, 64, 127, 255].into_iter().filter_map(|x| hybrid.map(|h| (x, h))) {
+            assert!((variance(&mixed, x) / variance(&mixed, 127) - 1.0).abs() < 1e-6, "the same for every count");
             let ratio = variance(&mixed, x) / hybrid;
             assert!((ratio - 1.0).abs() < 0.02, "epsilon {e}, {x}: {ratio}");
         }
