@@ -26,7 +26,7 @@ pub struct Collision {
     pub(crate) domain: u32,
     pub(crate) bound: u32,
     pub(crate) buckets: u32,
-    weights: Weights,
+    pub(crate) weights: Weights,
 }
 
 impl Collision {

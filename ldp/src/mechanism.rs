@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use rand::CryptoRng;
 
 use crate::collision::Collision;
+use crate::epsilon::Weights;
 use crate::error::{ResponseError, ValueError};
 use crate::projective_geometry::ProjectiveGeometry;
 use crate::randomised_response::RandomisedResponse;
@@ -163,6 +164,18 @@ impl Mechanism {
             Self::Collision(m) => m.support(),
             Self::TruncatedGeometric(m) => return Debias::Mean { unbiased: m.unbiased() },
         })
+    }
+
+    /// A and B: the privacy loss of a report is `ln(A/B)`, exactly.
+    #[must_use]
+    pub fn weights(&self) -> Weights {
+        match self {
+            Self::RandomisedResponse(m) => m.design.channel.weights,
+            Self::SubsetSelection(m) => m.design.channel.weights,
+            Self::ProjectiveGeometry(m) => m.design.channel.weights,
+            Self::Collision(m) => m.weights,
+            Self::TruncatedGeometric(m) => m.weights,
+        }
     }
 
     /// The length of an encoded response in bytes: the smallest that holds it.

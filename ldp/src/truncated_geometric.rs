@@ -11,12 +11,14 @@
 //! checks every column.
 
 use crate::domain::Bound;
-use crate::epsilon::{Epsilon, exp_floor};
+use crate::epsilon::{Epsilon, Weights, exp_floor};
 use crate::error::ParameterError;
 
 /// Truncated geometric noise with its integer channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TruncatedGeometric {
+    /// `E_0` and `E_m`.
+    pub(crate) weights: Weights,
     /// `E_0 > E_1 > ... > E_m`.
     tails: Vec<u64>,
 }
@@ -30,7 +32,7 @@ impl TruncatedGeometric {
     pub fn new(bound: Bound, epsilon: Epsilon) -> Result<Self, ParameterError> {
         let m = u128::from(bound.get());
         let tails = (0..=m).map(|k| exp_floor(u128::from(epsilon.micros()) * (m - k), 1_000_000 * m)).collect();
-        let channel = Self { tails };
+        let channel = Self { weights: epsilon.weights(), tails };
         let (a, b) = (u128::from(channel.tails[0]), u128::from(channel.tails[bound.get() as usize]));
         let within = |y: u32| {
             let column = (0..=bound.get()).map(|x| u128::from(channel.weight(x, y)));
