@@ -23,6 +23,9 @@ mod value;
 mod channel_tests;
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers chosen by the tests")]
+mod mutants;
+#[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers chosen by the tests")]
 mod oracle_tests;
 
 pub use budget::{Budget, OverBudget};
