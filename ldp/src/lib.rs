@@ -8,6 +8,8 @@ mod domain;
 mod epsilon;
 mod error;
 mod mechanism;
+#[cfg(any(test, feature = "opendp"))]
+pub mod opendp;
 mod projective_geometry;
 mod randomised_response;
 #[cfg(any(test, feature = "research"))]

@@ -7,6 +7,8 @@ mod planted;
 mod servers;
 mod shipped;
 
+pub(crate) use shipped::shipped;
+
 use rand::rngs::ChaCha20Rng;
 use rand::{RngExt, SeedableRng};
 

@@ -6,12 +6,13 @@ use statrs::distribution::{Binomial, DiscreteCDF};
 use super::*;
 
 /// What the audit sees of a response to one of two values.
-type View = fn(&Mechanism, &[Value; 2], &Response) -> u64;
+pub(crate) type View = fn(&Mechanism, &[Value; 2], &Response) -> u64;
 
 /// A mechanism, its nominal epsilon, two values that it must hide from each other, and the audit's view of it.
-type Case = (f64, Mechanism, [Value; 2], View);
+pub(crate) type Case = (f64, Mechanism, [Value; 2], View);
 
-fn shipped() -> Vec<Case> {
+/// One line for each mechanism, or more where its channels differ.
+pub(crate) fn shipped() -> Vec<Case> {
     use Mechanism as M;
     use Value::{Count, Set, Symbol};
     let a = |e: f64| epsilon(e).weights();
