@@ -17,35 +17,20 @@ pub(crate) fn shipped() -> Vec<Case> {
     use Value::{Count, Set, Symbol};
     let a = |e: f64| epsilon(e).weights();
     let m = |bound: u64| Bound::try_from(bound).unwrap();
+    let choice = |d, e| M::RandomisedResponse(RandomisedResponse::new(size(d), a(e)));
+    let subset = |d, e| M::SubsetSelection(SubsetSelection::new(size(d), a(e)).unwrap());
+    let geometry = |d, e| M::ProjectiveGeometry(ProjectiveGeometry::new(size(d), a(e)).unwrap());
+    let collision = |d, most, e| M::Collision(Collision::new(size(d), m(most), epsilon(e)).unwrap());
+    let geometric = |most, e| M::TruncatedGeometric(TruncatedGeometric::new(m(most), epsilon(e)).unwrap());
     vec![
-        (0.5, M::RandomisedResponse(RandomisedResponse::new(size(2), a(0.5))), [Symbol(0), Symbol(1)], whole),
-        (2.0, M::RandomisedResponse(RandomisedResponse::new(size(12), a(2.0))), [Symbol(3), Symbol(11)], whole),
-        (1.0, M::SubsetSelection(SubsetSelection::new(size(10), a(1.0)).unwrap()), [Symbol(0), Symbol(9)], whole),
-        (1.0, M::SubsetSelection(SubsetSelection::new(size(42), a(1.0)).unwrap()), [Symbol(7), Symbol(41)], supports),
-        (
-            1.0,
-            M::ProjectiveGeometry(ProjectiveGeometry::new(size(20), a(1.0)).unwrap()),
-            [Symbol(0), Symbol(19)],
-            whole,
-        ),
-        (
-            2.0,
-            M::Collision(Collision::new(size(30), m(3), epsilon(2.0)).unwrap()),
-            [Set(vec![1, 2, 3]), Set(vec![])],
-            supports,
-        ),
-        (
-            2.0,
-            M::Collision(Collision::new(size(30), m(3), epsilon(2.0)).unwrap()),
-            [Set(vec![4]), Set(vec![5, 6])],
-            supports,
-        ),
-        (
-            1.0,
-            M::TruncatedGeometric(TruncatedGeometric::new(m(20), epsilon(1.0)).unwrap()),
-            [Count(0), Count(20)],
-            whole,
-        ),
+        (0.5, choice(2, 0.5), [Symbol(0), Symbol(1)], whole),
+        (2.0, choice(12, 2.0), [Symbol(3), Symbol(11)], whole),
+        (1.0, subset(10, 1.0), [Symbol(0), Symbol(9)], whole),
+        (1.0, subset(42, 1.0), [Symbol(7), Symbol(41)], supports),
+        (1.0, geometry(20, 1.0), [Symbol(0), Symbol(19)], whole),
+        (2.0, collision(30, 3, 2.0), [Set(vec![1, 2, 3]), Set(vec![4, 5, 6])], supports),
+        (2.0, collision(30, 3, 2.0), [Set(vec![1, 2, 3]), Set(vec![])], supports),
+        (1.0, geometric(20, 1.0), [Count(0), Count(20)], whole),
     ]
 }
 
