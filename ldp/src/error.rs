@@ -22,6 +22,9 @@ pub enum ParameterError {
         /// B
         outside: u64,
     },
+    /// A confidence that is no chance, or leaves no doubt.
+    #[error("a confidence lies strictly between 0 and 1, not {0}")]
+    Confidence(f64),
     /// Subset selection keeps its mask in 64 bits.
     #[error("subset selection takes a domain of at most 64 values, not {0}: use projective geometry response")]
     MaskTooWide(u32),

@@ -14,6 +14,8 @@ mod estimate;
 mod mean;
 mod mechanism;
 mod memo;
+#[cfg(any(test, feature = "opendp"))]
+pub mod opendp;
 mod payload;
 mod priv_set;
 mod projective_geometry;
@@ -32,6 +34,9 @@ mod window;
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers chosen by the tests")]
 mod channel_tests;
+#[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers chosen by the tests")]
+mod mutants;
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers chosen by the tests")]
 mod oracle_tests;

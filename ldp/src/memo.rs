@@ -13,10 +13,12 @@
 //!
 //! # What is bounded
 //! The permanent message comes from a pseudo-random stream of a 32-byte secret, one stream for each value, so nothing else need be
-//! kept; the secret is drawn anew each epoch. While a value stays, all its reports together reveal at most `epsilon_infinity` about
-//! it: they follow from one permanent message. Over weeks with several values, two histories *that change in the same weeks* differ by at
-//! most `epsilon_infinity` for each distinct value, and a [`Memory`] answers at most `cap` of them. **When** a value changes is
-//! not covered: a permanent message that is no longer repeated shows it. A rotating panel with fresh noise has no such gap.
+//! kept; the secret is drawn anew each epoch. A [`Memory`] answers for at most `cap` distinct values and then goes on with the last:
+//! - With `cap` 1 it answers for the epoch's first value. All reports of the epoch follow from one permanent message, so whatever the
+//!   values do, the epoch loses at most `epsilon_infinity`.
+//! - With a larger `cap`, two histories *that change in the same weeks* differ by at most `epsilon_infinity` for each distinct value.
+//!   **When** a value changes is not covered by that: a permanent message that is no longer repeated shows it, and each week adds
+//!   up to `ln(1 + K Lambda / (1 - Lambda))`. A rotating panel with fresh noise has no such gap.
 
 use rand::rngs::ChaCha20Rng;
 use rand::{CryptoRng, RngExt as _, SeedableRng as _};
