@@ -8,6 +8,7 @@ mod domain;
 mod epsilon;
 mod error;
 mod mechanism;
+pub mod postprocess;
 mod projective_geometry;
 mod randomised_response;
 #[cfg(any(test, feature = "research"))]
