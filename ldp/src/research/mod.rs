@@ -4,4 +4,5 @@
 //! These use floating point for their coins, so none of them implements [`crate::Mechanism`]: a workstation cannot send what
 //! they answer.
 
+pub mod longitudinal;
 pub mod numeric;
