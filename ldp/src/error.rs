@@ -97,6 +97,9 @@ pub enum ParameterError {
         /// b, all bits
         domain: u32,
     },
+    /// A report about no attribute at all.
+    #[error("a report needs at least one attribute")]
+    NoAttributes,
 }
 
 use crate::Epsilon;

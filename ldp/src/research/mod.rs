@@ -5,4 +5,5 @@
 //! they answer.
 
 pub mod longitudinal;
+pub mod multidimensional;
 pub mod numeric;
