@@ -95,6 +95,50 @@ pub enum ParameterError {
         /// buckets that the optimum asks for
         buckets: u128,
     },
+    /// One week's report must lose less than the permanent response that it is drawn from.
+    #[error("epsilon of one report must be below epsilon of the permanent response, not {first} and {infinity}")]
+    FirstReport {
+        /// epsilon_1
+        first: Epsilon,
+        /// epsilon_infinity
+        infinity: Epsilon,
+    },
+    /// A design or likelihood ratios that describe no memoised chain.
+    #[error(
+        "a chain needs 0 < block < messages and 1 < first <= permanent, not {block}, {messages}, {first}, {permanent}"
+    )]
+    Chain {
+        /// K
+        messages: u64,
+        /// r
+        block: u64,
+        /// the likelihood ratio of the permanent response
+        permanent: f64,
+        /// the likelihood ratio of one report
+        first: f64,
+    },
+    /// Chances of a one from a set and from a clear bit.
+    #[error("chances of a one need 0 <= from a clear bit < from a set bit <= 1, not {clear} and {set}")]
+    BitChances {
+        /// P[1 | 1]
+        set: f64,
+        /// P[1 | 0]
+        clear: f64,
+    },
+    /// Local hashing into fewer than two buckets, or too many for 16 bits.
+    #[error("local hashing needs 2 to 65535 buckets, not {0}")]
+    HashBuckets(u32),
+    /// More bits asked for than there are, or none.
+    #[error("a workstation is asked for 1 to {domain} bits, not {asked}")]
+    AskedBits {
+        /// d', the bits asked of each workstation
+        asked: u32,
+        /// b, all bits
+        domain: u32,
+    },
+    /// A report about no attribute at all.
+    #[error("a report needs at least one attribute")]
+    NoAttributes,
 }
 
 use crate::Epsilon;
@@ -139,6 +183,9 @@ pub enum CountsError {
     /// Nothing can be estimated.
     #[error("there are no reports: nothing can be estimated")]
     NoReports,
+    /// The cells do not count messages, so their likelihood is not known.
+    #[error("the cells of masks and of hashed reports count values, not messages: estimate and project instead")]
+    NoMessages,
     /// Another number of cells than the mechanism has.
     #[error("the mechanism has {expected} cells, not {found}")]
     WrongLength {

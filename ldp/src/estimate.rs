@@ -3,6 +3,7 @@
 
 use crate::error::CountsError;
 use crate::mechanism::{Debias, Mechanism};
+use crate::postprocess::{Fit, Stopping, TwoWeight, em};
 
 impl Mechanism {
     /// How many cells every response counts in, where that is one number; `None` for sets, which differ.
@@ -33,6 +34,31 @@ impl Mechanism {
         })
     }
 
+    /// The shares of the values that make the cells most likely, by expectation-maximisation: non-negative, with the sum 1, and slightly
+    /// biased near 0. For mechanisms whose cells count messages; the square wave is made for it.
+    ///
+    /// # Errors
+    /// [`CountsError`] when the cells cannot come from that many responses, or are no counts of messages.
+    pub fn fit(&self, cells: &[u64], reports: u64, stopping: Stopping) -> Result<Fit, CountsError> {
+        self.check_counts(cells, reports)?;
+        match self {
+            Self::RandomisedResponse(m) => {
+                let same = |sums: &[f64]| sums.to_vec();
+                Ok(em(cells, &TwoWeight::new(&m.design.channel, self.values(), same, same), stopping))
+            }
+            Self::ProjectiveGeometry(m) => {
+                let over_values = |shares: &[f64]| m.space.value_sums(shares);
+                let over_messages = |weights: &[f64]| m.space.block_sums(weights, self.values());
+                let likelihood = TwoWeight::new(&m.design.channel, self.values(), over_values, over_messages);
+                Ok(em(cells, &likelihood, stopping))
+            }
+            _ => {
+                let rows: Vec<Vec<f64>> = (0..).map_while(|x| self.row(x)).collect();
+                if rows.is_empty() { Err(CountsError::NoMessages) } else { Ok(em(cells, rows.as_slice(), stopping)) }
+            }
+        }
+    }
+
     fn check_counts(&self, cells: &[u64], reports: u64) -> Result<(), CountsError> {
         if reports == 0 {
             return Err(CountsError::NoReports);
@@ -54,7 +80,9 @@ impl Mechanism {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DomainSize, Epsilon, RandomisedResponse, SubsetSelection, TruncatedGeometric};
+    use crate::{
+        DomainSize, Epsilon, ProjectiveGeometry, RandomisedResponse, SquareWave, SubsetSelection, TruncatedGeometric,
+    };
 
     #[test]
     fn impossible_counts_are_refused_with_the_reason() {
@@ -68,6 +96,54 @@ mod tests {
         assert!(text(&[u64::MAX; 4], u64::MAX).contains("add up to"));
         let masks = Mechanism::SubsetSelection(SubsetSelection::new(size, epsilon.weights()).unwrap());
         assert!(masks.estimate(&[1, 1, 1, 1], 4 / masks.cells_per_response().map_or(1, u64::from)).is_ok());
+    }
+
+    /// EM on the expected counts of a distribution that lies inside the simplex finds it again, whatever the mechanism.
+    #[test]
+    fn a_fit_of_expected_counts_is_the_truth() {
+        let epsilon = Epsilon::try_from(2.0).unwrap();
+        let bound = crate::Bound::try_from(6).unwrap();
+        let size = DomainSize::try_from(7).unwrap();
+        let truth = [0.3, 0.2, 0.15, 0.05, 0.1, 0.15, 0.05];
+        let reports = 1_000_000_000_000_u64;
+        let geometry = ProjectiveGeometry::over(size, (3, 3), epsilon.weights()).unwrap();
+        let weights = epsilon.weights();
+        let chance = |inside: bool, total: u128| {
+            (if inside { weights.inside() } else { weights.outside() }) as f64 / total as f64
+        };
+        for mechanism in [
+            Mechanism::RandomisedResponse(RandomisedResponse::new(size, weights)),
+            Mechanism::ProjectiveGeometry(geometry),
+            Mechanism::SquareWave(SquareWave::new(bound, epsilon)),
+            Mechanism::TruncatedGeometric(TruncatedGeometric::new(bound, epsilon).unwrap()),
+        ] {
+            let row = |v: u32| {
+                mechanism.row(v).unwrap_or_else(|| {
+                    let (blocks, mut row) = (mechanism.blocks().unwrap(), vec![0.0; mechanism.cells()]);
+                    let channel = blocks.design().channel;
+                    let mut fill = |message: u64, inside| {
+                        row[usize::try_from(message).unwrap()] = chance(inside, channel.total());
+                    };
+                    (0..channel.block).for_each(|i| fill(blocks.inside(v, i), true));
+                    (0..channel.messages - channel.block).for_each(|i| fill(blocks.outside(v, i), false));
+                    row
+                })
+            };
+            let mut expected = vec![0.0; mechanism.cells()];
+            for (v, share) in (0..).zip(truth) {
+                expected.iter_mut().zip(row(v)).for_each(|(sum, p)| *sum += share * p * reports as f64);
+            }
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts below the reports")]
+            let mut cells: Vec<u64> = expected.iter().map(|&count| count as u64).collect();
+            cells[0] += reports - cells.iter().sum::<u64>();
+            let fit = mechanism.fit(&cells, reports, Stopping { gain: 1e-7, steps: 100_000 }).unwrap();
+            for (found, share) in fit.shares.iter().zip(truth) {
+                assert!((found - share).abs() < 1e-3, "{mechanism}: {:?} after {} steps", fit.shares, fit.steps);
+            }
+        }
+        let masks = Mechanism::SubsetSelection(SubsetSelection::new(size, weights).unwrap());
+        let none = masks.fit(&[1; 7], 7 / masks.cells_per_response().map_or(1, u64::from), Stopping::default());
+        assert!(none.is_err());
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod memo;
 #[cfg(any(test, feature = "opendp"))]
 pub mod opendp;
 mod payload;
+pub mod postprocess;
 mod priv_set;
 mod projective_geometry;
 mod projective_space;

@@ -179,6 +179,30 @@ impl Space {
         sums
     }
 
+    /// For each message the sum over the first values in whose block it is: `block_sums` of the space read backwards, because the
+    /// digits of a value in reverse are those of a message, and the inner product stays.
+    pub fn value_sums<T: Copy + Default + AddAssign>(&self, values: &[T]) -> Vec<T> {
+        let twins: Vec<usize> = (0..self.points()).map(|value| size(self.twin(value))).collect();
+        let mut reversed = vec![T::default(); twins.len()];
+        values.iter().zip(&twins).for_each(|(&value, &twin)| reversed[twin] = value);
+        let mut sums = vec![T::default(); twins.len()];
+        self.block_sums(&reversed, twins.len()).into_iter().zip(&twins).for_each(|(sum, &twin)| sums[twin] = sum);
+        sums
+    }
+
+    /// The message whose digits are a value's in reverse.
+    fn twin(&self, value: u64) -> u64 {
+        let (place, mut rest) = self.value(value);
+        let lead = self.power.len() - 2 - place;
+        let mut number = self.power[lead];
+        for power in self.power[..lead].iter().rev() {
+            let (left, digit) = self.reduce(rest);
+            number += digit * power;
+            rest = left;
+        }
+        self.index(lead, number)
+    }
+
     /// Turns every axis but the first of a table from message digits to value digits.
     fn turn<T: Copy + Default + AddAssign>(&self, table: &[T]) -> Vec<T> {
         let q = size(self.q);
@@ -285,6 +309,11 @@ mod tests {
                 .collect();
             for d in [1, 2, values.len() / 2, values.len()] {
                 assert_eq!(space.block_sums(&counts, d), expected[..d], "q={q} t={t}");
+                let weighed = |m: &Vec<u64>| {
+                    values[..d].iter().zip(&counts).filter(|(v, _)| product(m, v) == 0).map(|(_, c)| c).sum::<u64>()
+                };
+                let expected: Vec<u64> = messages.iter().map(weighed).collect();
+                assert_eq!(space.value_sums(&counts[..d]), expected, "q={q} t={t} d={d}");
             }
         }
     }

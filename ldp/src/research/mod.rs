@@ -5,3 +5,6 @@
 //! they answer.
 
 pub mod audit;
+pub mod longitudinal;
+pub mod multidimensional;
+pub mod numeric;

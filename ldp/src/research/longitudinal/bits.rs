@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A row of bits and the randomisation of one of them.
+
+use rand::{Rng, RngExt};
+
+use crate::ParameterError;
+
+/// A row of bits, one for each value, packed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bits {
+    words: Vec<u64>,
+    ones: u32,
+}
+
+impl Bits {
+    /// The bits of 0 to `len - 1` for which `set` says so.
+    pub(super) fn from_fn(len: u32, mut set: impl FnMut(u32) -> bool) -> Self {
+        let mut words = vec![0_u64; len.div_ceil(64) as usize];
+        for bit in (0..len).filter(|&bit| set(bit)) {
+            words[bit as usize / 64] |= 1 << (bit % 64);
+        }
+        Self { ones: words.iter().map(|word| word.count_ones()).sum(), words }
+    }
+
+    /// Whether a bit is set; those beyond the last are not.
+    #[must_use]
+    pub fn get(&self, bit: u32) -> bool {
+        self.words.get(bit as usize / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+    }
+
+    /// How many bits are set.
+    #[must_use]
+    pub fn ones(&self) -> u32 {
+        self.ones
+    }
+
+    /// How many bits are set in both.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> u32 {
+        self.words.iter().zip(&other.words).map(|(a, b)| (a & b).count_ones()).sum()
+    }
+}
+
+/// The channel of one bit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Flip {
+    /// P[1 | 1]
+    pub set: f64,
+    /// P[1 | 0]
+    pub clear: f64,
+}
+
+impl Flip {
+    /// # Errors
+    /// [`ParameterError::BitChances`] unless `0 <= clear < set <= 1`.
+    pub fn new(set: f64, clear: f64) -> Result<Self, ParameterError> {
+        if 0.0 <= clear && clear < set && set <= 1.0 {
+            Ok(Self { set, clear })
+        } else {
+            Err(ParameterError::BitChances { set, clear })
+        }
+    }
+
+    /// The symmetric channel in which the true bit has the given odds against the other.
+    pub(super) fn symmetric(odds: f64) -> Self {
+        Self { set: odds / (odds + 1.0), clear: 1.0 / (odds + 1.0) }
+    }
+
+    pub(super) fn of(self, bit: bool) -> f64 {
+        if bit { self.set } else { self.clear }
+    }
+
+    /// This channel and then another.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        let chance = |one: f64| one * next.set + (1.0 - one) * next.clear;
+        Self { set: chance(self.set), clear: chance(self.clear) }
+    }
+
+    pub(super) fn randomise<R: Rng + ?Sized>(self, bit: bool, rng: &mut R) -> bool {
+        rng.random::<f64>() < self.of(bit)
+    }
+
+    /// The greatest log likelihood ratio of the bit's reports, a 1 and a 0: together the loss of a row in which the
+    /// value's bit is set and all others are clear, since two values differ in two bits.
+    #[must_use]
+    pub fn losses(self) -> (f64, f64) {
+        ((self.set / self.clear).ln(), ((1.0 - self.clear) / (1.0 - self.set)).ln())
+    }
+
+    /// The chances of two reports from one memoised bit that is 1 with probability `one`; this channel is the weekly
+    /// one.
+    pub(super) fn pair(self, one: f64) -> [[f64; 2]; 2] {
+        let report = |y: usize, bit: bool| if y == 1 { self.of(bit) } else { 1.0 - self.of(bit) };
+        let joint = |y, z| one * report(y, true) * report(z, true) + (1.0 - one) * report(y, false) * report(z, false);
+        [[joint(0, 0), joint(0, 1)], [joint(1, 0), joint(1, 1)]]
+    }
+}
+
+/// For two binary reports: the log likelihood ratio (nats) of each pair against independence. A pair without chance has
+/// negative infinity.
+pub(super) fn scores(pair: [[f64; 2]; 2]) -> [[f64; 2]; 2] {
+    let margin = [pair[0][0] + pair[0][1], pair[1][0] + pair[1][1]];
+    let score = |y: usize, z: usize| (pair[y][z] / (margin[y] * margin[z])).ln();
+    [[score(0, 0), score(0, 1)], [score(1, 0), score(1, 1)]]
+}
+
+/// The mutual information in bits of two binary reports.
+pub(super) fn information_bits(pair: [[f64; 2]; 2]) -> f64 {
+    let (chances, scores) = (pair.as_flattened(), scores(pair));
+    let nats: f64 = chances.iter().zip(scores.as_flattened()).filter(|(p, _)| **p > 0.0).map(|(p, s)| p * s).sum();
+    nats / std::f64::consts::LN_2
+}
