@@ -3,3 +3,27 @@
 //!
 //! These use floating point for their coins, so none of them implements [`crate::Mechanism`]: a workstation cannot send what
 //! they answer.
+
+mod bits;
+mod coin;
+mod hadamard;
+mod hashing;
+mod oracle;
+mod rappor;
+mod sketch;
+mod subset;
+mod unary;
+
+#[cfg(test)]
+mod oracle_table_tests;
+#[cfg(test)]
+mod oracle_tests;
+
+pub use bits::BitVector;
+pub use hadamard::{HadamardResponse, OneBitHadamard, SignReport};
+pub use hashing::{HashedReport, LocalHashing, MultiplyShift};
+pub use oracle::{FrequencyOracle, PureOracle};
+pub use rappor::{Rappor, RapporMemo};
+pub use sketch::{Cms, CountMeanSketch, Hcms, SketchReport};
+pub use subset::WideSubsetSelection;
+pub use unary::{HistogramEncoding, UnaryEncoding};
