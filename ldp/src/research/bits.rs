@@ -80,8 +80,7 @@ pub(super) fn count_columns<'a>(
     }
     rows[held..].fill(&zeros);
     counter.add(rows);
-    counter.spill();
-    Ok(counter.counts)
+    Ok(counter.counts(domain))
 }
 
 /// Bit planes of one binary counter per column: plane l holds bit l of all counters, 64 to a word. Eight rows enter through a
@@ -91,26 +90,15 @@ struct ColumnCounter {
     width: usize,
     planes: Vec<Vec<u64>>,
     carry: Vec<u64>,
-    /// The most that a counter can hold now.
-    most: u64,
-    counts: Vec<u64>,
 }
-
-/// Planes before the counters are emptied into integers: at most `2^12 - 1` rows.
-const PLANES: u32 = 12;
 
 impl ColumnCounter {
     fn new(columns: u32) -> Self {
         let width = columns.div_ceil(64) as usize;
-        let planes = vec![vec![0; width]; 3];
-        Self { width, planes, carry: vec![0; width], most: 0, counts: vec![0; columns as usize] }
+        Self { width, planes: vec![vec![0; width]; 3], carry: vec![0; width] }
     }
 
     fn add(&mut self, rows: [&[u64]; 8]) {
-        if self.most + 8 >= 1 << PLANES {
-            self.spill();
-        }
-        self.most += 8;
         let [ones, twos, fours, ..] = &mut self.planes[..] else { return };
         let rows = rows.map(|row| &row[..self.width]);
         let sums = ones[..self.width].iter_mut().zip(&mut twos[..self.width]).zip(&mut fours[..self.width]);
@@ -143,17 +131,16 @@ impl ColumnCounter {
         }
     }
 
-    /// Empties the planes into the integer counts.
-    fn spill(&mut self) {
-        for (level, plane) in self.planes.iter_mut().enumerate() {
-            for (counts, word) in self.counts.chunks_mut(64).zip(plane) {
+    fn counts(&self, columns: u32) -> Vec<u64> {
+        let mut counts = vec![0; columns as usize];
+        for (level, plane) in self.planes.iter().enumerate() {
+            for (counts, word) in counts.chunks_mut(64).zip(plane) {
                 for (lane, count) in counts.iter_mut().enumerate() {
-                    *count += (*word >> lane & 1) << level;
+                    *count += (word >> lane & 1) << level;
                 }
-                *word = 0;
             }
         }
-        self.most = 0;
+        counts
     }
 }
 

@@ -52,11 +52,12 @@ impl Coin {
             heads |= open & digit & !bits;
             open &= !(digit ^ bits);
         }
+        // The rest ends in zeros, so a whole random word compares with it as its upper bits do.
         let rest = self.threshold << LEVELS;
         while rest != 0 && open != 0 {
             let coin = open & open.wrapping_neg();
             open ^= coin;
-            if rng.next_u64() << LEVELS < rest {
+            if rng.next_u64() < rest {
                 heads |= coin;
             }
         }

@@ -201,20 +201,24 @@ mod tests {
     use rand::SeedableRng;
     use rand::rngs::ChaCha20Rng;
 
-    /// The interval walk against the hash itself, at domains around the lanes and at buckets that divide 2^32 and do not.
+    /// The interval walk against the hash itself, for buckets that divide 2^32 and do not; and step by step over the ends of
+    /// the intervals.
     #[test]
     fn the_walk_counts_the_values_of_the_bucket() {
         let mut rng = ChaCha20Rng::seed_from_u64(22);
         for buckets in [2, 3, 4, 7, 56, 8_886_112] {
             for domain in [2, 7, 8, 9, 1000] {
-                let hash = MultiplyShift::draw(&mut rng);
-                // The first value's bucket is not empty; the last bucket ends at 2^32.
-                for bucket in [hash.bucket(0, buckets), 0, buckets - 1] {
-                    let mut counts = vec![0; domain as usize];
-                    hash.count_bucket(bucket, buckets, &mut counts);
-                    let expected: Vec<u32> =
-                        (0..domain).map(|v| u32::from(hash.bucket(v, buckets) == bucket)).collect();
-                    assert_eq!(counts, expected, "g={buckets} d={domain} bucket={bucket}");
+                let drawn = MultiplyShift::draw(&mut rng);
+                let near = |end: u64| MultiplyShift { multiplier: 1 << 32, offset: (end - 4) << 32 };
+                let ends = [1 << 32, (1 << 32) / u64::from(buckets), (2 << 32) / u64::from(buckets)].map(near);
+                for hash in [drawn].into_iter().chain(ends) {
+                    for bucket in [hash.bucket(0, buckets), hash.bucket(domain - 1, buckets), 0, buckets - 1] {
+                        let mut counts = vec![0; domain as usize];
+                        hash.count_bucket(bucket, buckets, &mut counts);
+                        let expected: Vec<u32> =
+                            (0..domain).map(|v| u32::from(hash.bucket(v, buckets) == bucket)).collect();
+                        assert_eq!(counts, expected, "g={buckets} d={domain} bucket={bucket} {hash:?}");
+                    }
                 }
             }
         }

@@ -177,7 +177,8 @@ impl FrequencyOracle for HistogramEncoding {
 
     fn randomise<R: CryptoRng + ?Sized>(&self, value: u32, rng: &mut R) -> Result<Box<[f64]>, ValueError> {
         check(value, self.domain())?;
-        let noisy = |v| f64::from(u8::from(v == value)) + laplace(self.scale(), rng);
+        let scale = self.scale();
+        let noisy = |v| f64::from(u8::from(v == value)) + laplace(scale, rng);
         Ok((0..self.domain()).map(noisy).collect())
     }
 
