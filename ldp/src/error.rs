@@ -139,6 +139,20 @@ pub enum ParameterError {
     /// A report about no attribute at all.
     #[error("a report needs at least one attribute")]
     NoAttributes,
+    /// Two chances of a reported bit that tell nothing, or tell for certain.
+    #[error("the chances of a bit need 0 < smaller < larger < 1, not {smaller} and {larger}")]
+    Chances {
+        /// of a bit that is to be 1
+        larger: f64,
+        /// of a bit that is to be 0
+        smaller: f64,
+    },
+    /// RAPPOR's f outside (0, 1).
+    #[error("f, the noise of the permanent response, lies between 0 and 1, both excluded; not {0}")]
+    PermanentNoise(f64),
+    /// Local hashing into fewer than 2 buckets.
+    #[error("local hashing needs 2 buckets or more, not {0}")]
+    Buckets(u32),
 }
 
 use crate::Epsilon;

@@ -68,7 +68,7 @@ fn insert(others: u64, place: u32) -> u64 {
 
 /// The w of 1 to d/2 with the least variance at the uniform distribution, the smallest on a tie:
 /// `n Var ~ (wa + d - w)^2 / (w (d - w))` (LDP.md section 2.1). Only IEEE basic operations, so every machine agrees.
-fn best_subset(domain: u32, ratio: f64) -> u32 {
+pub(crate) fn best_subset(domain: u32, ratio: f64) -> u32 {
     let d = f64::from(domain);
     let variance = |w: u32| {
         let w = f64::from(w);
