@@ -6,7 +6,8 @@
 //! error over all values. GRR and PGR are the deployed mechanisms, called as a workstation and a server call them.
 
 use std::error::Error;
-use std::num::NonZeroU16;
+use std::io::Write;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
@@ -28,10 +29,10 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
     let mut arguments = std::env::args().skip(1);
-    let reports: usize = arguments.next().ok_or("usage: rates N [D [EPSILON]]")?.parse()?;
+    let reports: NonZeroUsize = arguments.next().ok_or("usage: rates N [D [EPSILON]]")?.parse()?;
     let domain = DomainSize::try_from(arguments.next().map_or(Ok(1000), |d| d.parse::<u64>())?)?;
     let epsilon = Epsilon::try_from(arguments.next().map_or(Ok(1.0), |e| e.parse::<f64>())?)?;
-    let bench = Bench::new(reports, domain, epsilon);
+    let bench = Bench::new(reports.get(), domain, epsilon);
 
     bench.mechanism("GRR", &Mechanism::RandomisedResponse(RandomisedResponse::new(domain, epsilon.weights())))?;
     bench.oracle("SUE", &UnaryEncoding::symmetric(domain, epsilon))?;
@@ -164,8 +165,7 @@ impl Bench {
             "aggregate_per_s": rate(aggregating).round(),
             "mse": errors / ROUNDS as f64,
         });
-        println!("{row}");
-        Ok(())
+        Ok(writeln!(std::io::stdout(), "{row}")?)
     }
 }
 
