@@ -178,7 +178,7 @@ impl Space {
     fn block_sums(self, messages: &[u64]) -> Vec<u64> {
         let (q, t) = (size(self.q), self.t as usize);
         let mut table = self.vectors(messages);
-        let mut sums = vec![0; messages.len()];
+        let mut sums = vec![0; size(points(self.q, self.t).unwrap_or(0))];
         for lead in 0..t {
             let rest = q.pow(u32::try_from(t - 1 - lead).unwrap_or(0));
             let mut folded: Vec<u64> =
@@ -200,7 +200,7 @@ impl Space {
     /// The count of every vector's point, in base-q order; 0 at the zero vector.
     fn vectors(self, messages: &[u64]) -> Vec<u64> {
         let mut table = vec![0; size(self.q).pow(self.t)];
-        for (index, &count) in (0..).zip(messages) {
+        for (index, &count) in (0..points(self.q, self.t).unwrap_or(0)).zip(messages) {
             let point = self.point(index, self.t);
             for scale in 1..self.q {
                 let vector = point.iter().fold(0, |value, &x| value * self.q + x * scale % self.q);
@@ -277,6 +277,9 @@ mod tests {
             let walked: Vec<u64> = (0..k).map(|v| mechanism.block(v).map(|m| at(&counts, m)).sum()).collect();
             assert_eq!(walked, expected, "q={q} t={t}");
             assert_eq!(mechanism.support_counts(&counts), expected);
+            // Missing counts are 0, surplus ones nobody's.
+            let (short, long) = (&counts[..3], [&counts[..3], &vec![0; counts.len() - 3], &[9, 9]].concat());
+            assert_eq!(mechanism.support_counts(short), mechanism.support_counts(&long));
         }
     }
 }
