@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any bytes to the decoder of any mechanism: no panic, and what it accepts counts in cells that exist and encodes to the same
-//! bytes. Then any counts to the estimator.
+//! Any bytes to the decoder of any mechanism: no panic, and what it accepts counts in cells that exist and encodes to
+//! the same bytes. Then any counts to the estimator.
 
 #![no_main]
 
@@ -57,8 +57,8 @@ fn check(mechanism: &Mechanism, payload: &[u8]) {
     }
 }
 
-/// A mechanism with the input's parameters, wrapped into the ranges of their types and a little beyond, if they are accepted. A
-/// large projective space is slow to search, not more likely to fail: its domain stays below 300.
+/// A mechanism with the input's parameters, wrapped into the ranges of their types and a little beyond, if they are
+/// accepted. A large projective space is slow to search, not more likely to fail: its domain stays below 300.
 fn mechanism(input: &Input) -> Option<Mechanism> {
     let sizes = if matches!(input.kind, Kind::ProjectiveGeometry) { 300 } else { 100_002 };
     let domain = DomainSize::try_from(u64::from(input.domain % sizes));
