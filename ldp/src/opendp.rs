@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every mechanism as an OpenDP measurement (feature `opendp`), so that OpenDP's own checks and combinators apply to it.
+//! Every mechanism as an OpenDP measurement (feature `opendp`), so that OpenDP's own checks and combinators apply to
+//! it.
 //!
-//! The input metric is the discrete distance: one workstation is one row, and its value may become any other. The privacy map
-//! is the realised loss `ln(A/B)`, every step rounded upward. Coins come from the operating system's generator, not OpenDP's.
+//! The input metric is the discrete distance: one workstation is one row, and its value may become any other. The
+//! privacy map is the realised loss `ln(A/B)`, every step rounded upward. Coins come from the operating system's
+//! generator, not OpenDP's.
 
 use ::opendp::core::{Function, Measurement, PrivacyMap};
 use ::opendp::domains::AtomDomain;
@@ -22,14 +24,15 @@ pub type LocalMeasurement = Measurement<AtomDomain<TrueValue>, DiscreteDistance,
 
 /// The mechanism as a measurement. At distance 1 and beyond its map gives `ln(A/B)`, at distance 0 nothing.
 ///
-/// Up to epsilon = 7 the map keeps to the nominal epsilon. Beyond, A falls short of `B e^epsilon` by less than the last digit of an
-/// `f64`, and the upward rounding may end one such digit above.
+/// Up to epsilon = 7 the map keeps to the nominal epsilon. Beyond, A falls short of `B e^epsilon` by less than the last
+/// digit of an `f64`, and the upward rounding may end one such digit above.
 ///
-/// OpenDP cannot express the mechanism's input domain: a value outside of it makes the measurement fail, which releases no
-/// more than that. Where values are not known to fit, ask [`Mechanism::check`] first.
+/// OpenDP cannot express the mechanism's input domain: a value outside of it makes the measurement fail, which releases
+/// no more than that. Where values are not known to fit, ask [`Mechanism::check`] first.
 ///
 /// # Errors
-/// [`::opendp::error::Error`] when the loss cannot be rounded upward within `f64`, which no mechanism of this crate reaches.
+/// [`::opendp::error::Error`] when the loss cannot be rounded upward within `f64`, which no mechanism of this crate
+/// reaches.
 pub fn measurement(mechanism: Mechanism) -> Fallible<LocalMeasurement> {
     let loss = realised_loss(&mechanism)?;
     Measurement::new(
@@ -51,7 +54,8 @@ fn realised_loss(mechanism: &Mechanism) -> Fallible<f64> {
     f64::inf_cast(weights.inside())?.inf_div(&f64::neg_inf_cast(weights.outside())?)?.inf_ln()
 }
 
-/// For OpenDP's domain of values. Whoever can compare can also open for the owner: nothing is let out that was not before.
+/// For OpenDP's domain of values. Whoever can compare can also open for the owner: nothing is let out that was not
+/// before.
 impl PartialEq for TrueValue {
     fn eq(&self, other: &Self) -> bool {
         self.open() == other.open()
@@ -71,8 +75,8 @@ mod tests {
     use crate::research::audit::goodness_of_fit;
     use crate::*;
 
-    /// Every shipped mechanism: the map is the loss of its weights, at most the nominal epsilon and by no more than a millionth less;
-    /// what the measurement answers is a response that the mechanism can send.
+    /// Every shipped mechanism: the map is the loss of its weights, at most the nominal epsilon and by no more than a
+    /// millionth less; what the measurement answers is a response that the mechanism can send.
     #[test]
     fn every_mechanism_is_a_measurement() {
         for (nominal, mechanism, values, _) in shipped() {
@@ -115,8 +119,8 @@ mod tests {
         }
     }
 
-    /// 20,000 answers to one value against the channel's row at significance 1e-9: the operating system's generator has no seed to
-    /// fix. A generator that repeats itself fails.
+    /// 20,000 answers to one value against the channel's row at significance 1e-9: the operating system's generator has
+    /// no seed to fix. A generator that repeats itself fails.
     #[test]
     fn answers_follow_the_channel() {
         let mechanism =

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! OpenDP as the oracle: the same mechanism built there must state the loss that our own measurement states, to eight digits, and
-//! its draws must follow our channel. OpenDP's sampler cannot be seeded, so the significance is 1e-9 for each.
+//! OpenDP as the oracle: the same mechanism built there must state the loss that our own measurement states, to eight
+//! digits, and its draws must follow our channel. OpenDP's sampler cannot be seeded, so the significance is 1e-9 for
+//! each.
 
 use std::collections::HashSet;
 
@@ -61,9 +62,9 @@ fn truncated_geometric_agrees_with_opendp() {
     }
 }
 
-/// One-hot symmetric unary encoding, of which their bit vector is the general form: it flips each bit with chance
-/// `1 / (e^(epsilon/2) + 1)`, half of their f, and two one-hot vectors differ in two bits. Its loss is that of randomised response
-/// with the same epsilon (Wang, Blocki, Li and Jha, USENIX Security 2017).
+/// One-hot symmetric unary encoding, of which their bit vector is the general form: it flips each bit with chance `1 /
+/// (e^(epsilon/2) + 1)`, half of their f, and two one-hot vectors differ in two bits. Its loss is that of randomised
+/// response with the same epsilon (Wang, Blocki, Li and Jha, USENIX Security 2017).
 #[test]
 fn unary_encoding_agrees_with_opendp() {
     for e in [0.25, 0.5, 1.0, 2.0, 4.0] {

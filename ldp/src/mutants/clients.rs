@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Published clients that reveal more than they state: the audit must exceed the nominal epsilon for the defect and not for its
-//! twin. All state epsilon = 1 but the last.
+//! Published clients that reveal more than they state: the audit must exceed the nominal epsilon for the defect and not
+//! for its twin. All state epsilon = 1 but the last.
 
 use std::f64::consts::E;
 
@@ -34,8 +34,9 @@ fn a_bit_that_never_clears() {
     assert!(assert_caught(1.0, [&2, &5], rappor) > 4.0);
 }
 
-/// minilek/private_frequency_oracles, the baseline of the PGR paper: without the true value it draws the subset from all d
-/// values, the true one included. Then `epsilon = ln(1 + e d / (d - w))`: 1.59 for 3 of 10. The message histogram shows it too.
+/// minilek/private_frequency_oracles, the baseline of the PGR paper: without the true value it draws the subset from
+/// all d values, the true one included. Then `epsilon = ln(1 + e d / (d - w))`: 1.59 for 3 of 10. The message histogram
+/// shows it too.
 #[test]
 fn a_subset_without_the_value_that_may_hold_it() {
     let (d, w) = (10, 3);
@@ -74,8 +75,8 @@ fn a_last_bit_that_is_sent_as_it_is() {
     assert!(assert_caught(1.0, [&0b1000, &0b0001], bits) > 4.0);
 }
 
-/// pure-LDP before 1.2.0, unary encoding: when the true bit is not retained it keeps the coin of the other bits instead of
-/// falling to 0, so that `P[1 | 1] = p + (1 - p) q`: epsilon = 1.68 where 1 is stated.
+/// pure-LDP before 1.2.0, unary encoding: when the true bit is not retained it keeps the coin of the other bits instead
+/// of falling to 0, so that `P[1 | 1] = p + (1 - p) q`: epsilon = 1.68 where 1 is stated.
 #[test]
 fn a_true_bit_with_a_second_chance() {
     let p = f64::exp(0.5) / (f64::exp(0.5) + 1.0);
@@ -95,8 +96,9 @@ fn a_true_bit_with_a_second_chance() {
     assert!(assert_caught(1.0, [&1, &4], unary) < exact);
 }
 
-/// multi-freq-ldpy's longitudinal clients draw the permanent response anew for each report, so that averaging reveals the value.
-/// One report looks right; the number of equal answers in 20 weeks (all that the weeks say) exceeds epsilon-infinity = 2.
+/// multi-freq-ldpy's longitudinal clients draw the permanent response anew for each report, so that averaging reveals
+/// the value. One report looks right; the number of equal answers in 20 weeks (all that the weeks say) exceeds
+/// epsilon-infinity = 2.
 #[test]
 fn a_permanent_response_that_is_redrawn() {
     let (forever, once) = (f64::exp(2.0), E);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What would the checks see? Defects that were published, and faults planted in our own mechanisms, each in miniature beside a
-//! correct twin. A check is worth something if it catches the one and passes the other.
+//! What would the checks see? Defects that were published, and faults planted in our own mechanisms, each in miniature
+//! beside a correct twin. A check is worth something if it catches the one and passes the other.
 
 mod clients;
 mod planted;

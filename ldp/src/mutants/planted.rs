@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Faults planted in our own mechanisms. Samples show the gross ones. Those that move a chance by one part in billions no sample
-//! can show: each such test asserts the blindness, and then the exact check that sees them.
+//! Faults planted in our own mechanisms. Samples show the gross ones. Those that move a chance by one part in billions
+//! no sample can show: each such test asserts the blindness, and then the exact check that sees them.
 
 use rand::{CryptoRng, Rng, TryCryptoRng, TryRng};
 
@@ -46,9 +46,9 @@ fn a_modulus_of_too_few_bits() {
     assert!(fit(44, |rng| report(2, rng)) < SIGNIFICANCE);
 }
 
-/// A 64-bit word modulo the total is off by less than `W / 2^64 = 2^-29` in total, which no audit can see. A generator whose
-/// words we write sees it: an exact uniform integer below 3 cannot be had from any fixed number of fair bits, so there is a first
-/// word after which our sampler must ask for more, and follow the further word. The modulus asks once.
+/// A 64-bit word modulo the total is off by less than `W / 2^64 = 2^-29` in total, which no audit can see. A generator
+/// whose words we write sees it: an exact uniform integer below 3 cannot be had from any fixed number of fair bits, so
+/// there is a first word after which our sampler must ask for more, and follow the further word. The modulus asks once.
 #[test]
 fn a_modulus_of_many_bits() {
     let mechanism = grr(5, 1.0);
@@ -97,8 +97,8 @@ impl TryRng for Script {
 
 impl TryCryptoRng for Script {}
 
-/// `<=` for `<` where a uniform integer is compared with the weight of the block: one integer of `2^34` changes sides, which no
-/// audit can see. Trying every integer of a small channel, as channel_tests does for every mechanism, sees it.
+/// `<=` for `<` where a uniform integer is compared with the weight of the block: one integer of `2^34` changes sides,
+/// which no audit can see. Trying every integer of a small channel, as channel_tests does for every mechanism, sees it.
 #[test]
 fn a_comparison_that_is_off_by_one() {
     let encode = |mechanism: &RandomisedResponse, value: u32, uniform: u128, defect: bool| {
@@ -123,9 +123,10 @@ fn a_comparison_that_is_off_by_one() {
     assert_eq!(row(true), [0, 1, 4, 1, 1]);
 }
 
-/// A coin tossed by comparing floating-point numbers at `p = e / (e + 1)`: off by some `2^-53`, which no audit can see. Counting the
-/// 53-bit numbers below p proves that more than epsilon = 1 is realised, and OpenDP's map, which rounds upward, refuses it too. Our
-/// weights pass the same map. (In our own code nothing can toss such a coin: every `encode` takes an integer.)
+/// A coin tossed by comparing floating-point numbers at `p = e / (e + 1)`: off by some `2^-53`, which no audit can see.
+/// Counting the 53-bit numbers below p proves that more than epsilon = 1 is realised, and OpenDP's map, which rounds
+/// upward, refuses it too. Our weights pass the same map. (In our own code nothing can toss such a coin: every `encode`
+/// takes an integer.)
 #[test]
 fn a_coin_of_floating_point() {
     let heads = std::f64::consts::E / (std::f64::consts::E + 1.0);
@@ -142,8 +143,8 @@ fn a_coin_of_floating_point() {
     assert!(!check(heads) && check(grr(2, 1.0).design.support().p_true));
 }
 
-/// One week's noise used again in the next: if the value changes, the two reports change places together. One changed report may
-/// cost epsilon = 1; the pair of reports costs more.
+/// One week's noise used again in the next: if the value changes, the two reports change places together. One changed
+/// report may cost epsilon = 1; the pair of reports costs more.
 #[test]
 fn noise_that_is_used_again() {
     let mechanism = grr(2, 1.0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Published servers, calibrations and accountants that are wrong although no client reveals too much: the audit must stay silent,
-//! and a check of the estimator, the channel or the bound must speak.
+//! Published servers, calibrations and accountants that are wrong although no client reveals too much: the audit must
+//! stay silent, and a check of the estimator, the channel or the bound must speak.
 
 use std::f64::consts::E;
 
@@ -19,9 +19,9 @@ fn population(d: usize) -> (Vec<usize>, Vec<f64>) {
     (holders, shares)
 }
 
-/// pure-LDP 1.2.0, the private count sketch: the server leaves out the factor `(a + 1) / (a - 1)`, which shrinks every estimate
-/// by 0.462 at epsilon = 1. Miniature: one hash row of eight for each report, a sign for the value, flipped with chance
-/// `1 / (a + 1)`.
+/// pure-LDP 1.2.0, the private count sketch: the server leaves out the factor `(a + 1) / (a - 1)`, which shrinks every
+/// estimate by 0.462 at epsilon = 1. Miniature: one hash row of eight for each report, a sign for the value, flipped
+/// with chance `1 / (a + 1)`.
 #[test]
 fn an_estimate_without_its_factor() {
     let sign = |row: usize, value: usize| if (row & value).count_ones().is_multiple_of(2) { 1_i64 } else { -1 };
@@ -47,7 +47,8 @@ fn an_estimate_without_its_factor() {
     assert!(p[0] > SIGNIFICANCE && p[1] < SIGNIFICANCE, "{p:?}");
 }
 
-/// Two randomised responses over k values in a row, with the given odds: the chances to end at the true value and at another.
+/// Two randomised responses over k values in a row, with the given odds: the chances to end at the true value and at
+/// another.
 fn chained(k: usize, odds: [f64; 2], omits: bool) -> (f64, f64) {
     let others = (k - 1) as f64;
     let [(p1, q1), (p2, q2)] = odds.map(|odds| (odds / (odds + others), 1.0 / (odds + others)));
@@ -55,15 +56,16 @@ fn chained(k: usize, odds: [f64; 2], omits: bool) -> (f64, f64) {
     (p1 * p2 + others * q1 * q2, p1 * q2 + q1 * p2 + detours)
 }
 
-/// The odds of the second response that make the chain's ratio `e^once`, and the published odds, which do so for k = 2 only.
+/// The odds of the second response that make the chain's ratio `e^once`, and the published odds, which do so for k = 2
+/// only.
 fn second_odds(k: usize, forever: f64, once: f64) -> [f64; 2] {
     let others = (k - 1) as f64;
     let published = (once * forever - 1.0) / (forever - once);
     [(once * (forever + others - 1.0) - others) / (forever - once), published]
 }
 
-/// multi-freq-ldpy, iterative Bayesian updates for two chained responses: the channel leaves out the `(k - 2) q1 q2` ways over a
-/// third value. Its rows add up to 0.44 for k = 20, and the estimates of the top values collapse.
+/// multi-freq-ldpy, iterative Bayesian updates for two chained responses: the channel leaves out the `(k - 2) q1 q2`
+/// ways over a third value. Its rows add up to 0.44 for k = 20, and the estimates of the top values collapse.
 #[test]
 fn a_channel_without_its_detours() {
     let (k, forever) = (20, f64::exp(2.0));
@@ -108,8 +110,9 @@ fn bayesian_updates(counts: &[u64], p: f64, q: f64) -> Vec<f64> {
     shares
 }
 
-/// L-GRR of multi-freq-ldpy and the LOLOHA repository: the second response is calibrated with the formula for two values. Safe,
-/// so the audit is silent; but a weekly report has epsilon = 0.51 where 1 is stated, and five times the variance.
+/// L-GRR of multi-freq-ldpy and the LOLOHA repository: the second response is calibrated with the formula for two
+/// values. Safe, so the audit is silent; but a weekly report has epsilon = 0.51 where 1 is stated, and six times the
+/// variance.
 #[test]
 fn a_calibration_for_two_values_used_for_twenty() {
     let (k, forever) = (20, f64::exp(2.0));
@@ -128,13 +131,14 @@ fn a_calibration_for_two_values_used_for_twenty() {
     let [(audit, realised, variance, fit), (defect_audit, defect_realised, defect_variance, defect_fit)] = results;
     assert!(audit <= 1.0 && defect_audit <= 1.0, "{results:?}");
     assert!((realised - 1.0).abs() < 1e-12 && (defect_realised - 0.512).abs() < 5e-4, "{results:?}");
-    assert!((variance - 1.0).abs() < 1e-6 && defect_variance > 5.0, "{results:?}");
+    assert!((variance - 1.0).abs() < 1e-6 && defect_variance > 6.0, "{results:?}");
     assert!(fit > SIGNIFICANCE && defect_fit < SIGNIFICANCE, "{results:?}");
 }
 
-/// apple/ml-shuffling-amplification, `deltacomp`: clone counts are taken together ten at a time, at the worse end of each
-/// interval; but one of the two directions compares the upper end with itself. Summing every clone count shows that this sum is no
-/// upper bound. The program returns the greater of the two directions, which are equal by symmetry: that saves its result.
+/// apple/ml-shuffling-amplification, `deltacomp`: clone counts are taken together ten at a time, at the worse end of
+/// each interval; but one of the two directions compares the upper end with itself. Summing every clone count shows
+/// that this sum is no upper bound. The program returns the greater of the two directions, which are equal by symmetry:
+/// that saves its result.
 #[test]
 fn an_upper_bound_from_the_better_end() {
     let (others, local) = (80, 1.0_f64);
@@ -157,8 +161,8 @@ fn an_upper_bound_from_the_better_end() {
     }
 }
 
-/// The hockey-stick divergence at e^central between one true report among c clones and another (Feldman, McMillan and Talwar,
-/// FOCS 2021): A ~ Bin(c, 1/2), one more with chance 1 - alpha under one input and alpha under the other,
+/// The hockey-stick divergence at e^central between one true report among c clones and another (Feldman, McMillan and
+/// Talwar, FOCS 2021): A ~ Bin(c, 1/2), one more with chance 1 - alpha under one input and alpha under the other,
 /// `alpha = e^local / (e^local + 1)`.
 fn divergence(c: i32, local: f64, central: f64, swap: bool) -> f64 {
     let alpha = local.exp() / (local.exp() + 1.0);

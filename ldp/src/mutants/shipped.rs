@@ -58,8 +58,9 @@ fn supports(mechanism: &Mechanism, values: &[Value; 2], response: &Response) -> 
     key
 }
 
-/// At confidence 0.95 the bound exceeds the true epsilon in at most 5 of 100 repetitions on average; more than the binomial law
-/// allows at 1e-6 condemns a mechanism. None may be condemned, and each must be if it stated half of its epsilon.
+/// At confidence 0.95 the bound exceeds the true epsilon in at most 5 of 100 repetitions on average; more than the
+/// binomial law allows at 1e-6 condemns a mechanism. None may be condemned, and each must be if it stated half of its
+/// epsilon.
 #[test]
 fn shipped_mechanisms_pass_a_hundred_audits() {
     let (repetitions, confidence) = (100, 0.95);

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The audit: a lower bound on epsilon from samples of a black box, and two tests of a box that claims to be a known channel.
+//! The audit: a lower bound on epsilon from samples of a black box, and two tests of a box that claims to be a known
+//! channel.
 //!
-//! Under epsilon-LDP every event E satisfies `P[E | v] <= e^epsilon P[E | v']`. A lower confidence bound L on the first chance
-//! and an upper bound U on the second therefore bound epsilon from below by `ln(L / U)` (Jagielski, Ullman and Oprea, NeurIPS
-//! 2020; for local mechanisms Arcolezi and Gambs, PoPETs 2024(4)). L and U are the exact bounds of Clopper and Pearson
-//! (Biometrika 1934), each at half of the stated doubt, so the bound holds with the stated confidence whatever the box does,
-//! provided that its messages are independent.
+//! Under epsilon-LDP every event E satisfies `P[E | v] <= e^epsilon P[E | v']`. A lower confidence bound L on the first
+//! chance and an upper bound U on the second therefore bound epsilon from below by `ln(L / U)` (Jagielski, Ullman and
+//! Oprea, NeurIPS 2020; for local mechanisms Arcolezi and Gambs, PoPETs 2024(4)). L and U are the exact bounds of
+//! Clopper and Pearson (Biometrika 1934), each at half of the stated doubt, so the bound holds with the stated
+//! confidence whatever the box does, provided that its messages are independent.
 //!
-//! A box is any function from an input to a hashable message; it owns its generator. Where messages are too many to be seen
-//! repeatedly (masks of 42 bits, seeds and buckets, the reports of a year), let the box return something that is computed from
-//! the message: a post-processed message can only lose epsilon, so the bound stays valid. For a block design "supports v,
-//! supports v'" loses nothing.
+//! A box is any function from an input to a hashable message; it owns its generator. Where messages are too many to be
+//! seen repeatedly (masks of 42 bits, seeds and buckets, the reports of a year), let the box return something that is
+//! computed from the message: a post-processed message can only lose epsilon, so the bound stays valid. For a block
+//! design "supports v, supports v'" loses nothing.
 //!
-//! The bound is blind to a bias that keeps the ratios; [`goodness_of_fit`] sees it in the messages, [`unbiasedness`] in the
-//! estimates.
+//! The bound is blind to a bias that keeps the ratios; [`goodness_of_fit`] sees it in the messages, [`unbiasedness`] in
+//! the estimates.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -56,8 +57,8 @@ impl Audit {
         }
     }
 
-    /// The bound from an event that the caller chose beforehand, such as "m lies in the block of v and not in that of v'".
-    /// The event speaks for the first input: it should be the likelier there.
+    /// The bound from an event that the caller chose beforehand, such as "m lies in the block of v and not in that of
+    /// v'". The event speaks for the first input: it should be the likelier there.
     pub fn given<V, K: Eq + Hash>(
         &self,
         mut sample: impl FnMut(&V) -> K,
@@ -76,8 +77,9 @@ impl Audit {
         Finding { lower: (low / high).ln().max(0.0), draws: self.draws, hits, messages: messages.len() }
     }
 
-    /// The bound from a score that is the greater, the more a message speaks for the first input: a likelihood ratio, a count
-    /// over many weeks. A third of the draws chooses the cut, and whether the scores above it or below it are the event.
+    /// The bound from a score that is the greater, the more a message speaks for the first input: a likelihood ratio, a
+    /// count over many weeks. A third of the draws chooses the cut, and whether the scores above it or below it are the
+    /// event.
     pub fn scored<V, K: Eq + Hash>(
         &self,
         mut sample: impl FnMut(&V) -> K,
@@ -99,8 +101,9 @@ impl Audit {
         }
     }
 
-    /// The bound from an event of single messages: a quarter of the draws ranks them by their likelihood ratio, a quarter chooses
-    /// how many of them are the event, and half is counted. Messages that the ranking did not see count as uninformative.
+    /// The bound from an event of single messages: a quarter of the draws ranks them by their likelihood ratio, a
+    /// quarter chooses how many of them are the event, and half is counted. Messages that the ranking did not see count
+    /// as uninformative.
     pub fn learned<V, K: Eq + Hash>(&self, mut sample: impl FnMut(&V) -> K, inputs: [&V; 2]) -> Finding {
         let ranking = self.draws / 4;
         let mut seen: HashMap<K, [u64; 2]> = HashMap::new();
@@ -116,9 +119,9 @@ impl Audit {
         Self { draws: self.draws - ranking, ..*self }.scored(sample, inputs, ratio)
     }
 
-    /// The cut of the most promising event, and whether the event lies above it, for the first input, or below it, for the
-    /// second. The promise is the bound with Poisson counts, by the approximation of Wilson and Hilferty (PNAS 1931) to their
-    /// exact limits; it decides no more than which event is then counted on fresh messages.
+    /// The cut of the most promising event, and whether the event lies above it, for the first input, or below it, for
+    /// the second. The promise is the bound with Poisson counts, by the approximation of Wilson and Hilferty (PNAS
+    /// 1931) to their exact limits; it decides no more than which event is then counted on fresh messages.
     fn best_cut(&self, sorted: &[Vec<f64>; 2]) -> (f64, bool) {
         let z = Normal::standard().inverse_cdf(1.0 - self.doubt / 2.0);
         let limit =
@@ -143,7 +146,8 @@ impl Audit {
             .map_or((0.0, true), |(_, cut, side)| (cut, side))
     }
 
-    /// The Clopper-Pearson bounds on a chance from `hits` of the draws, each missed with a chance of at most half the doubt.
+    /// The Clopper-Pearson bounds on a chance from `hits` of the draws, each missed with a chance of at most half the
+    /// doubt.
     fn bounds(&self, hits: u64) -> (f64, f64) {
         let (hit, missed) = (hits as f64, (self.draws - hits) as f64);
         let beta = |a, b, chance, edge| Beta::new(a, b).map_or(edge, |beta| beta.inverse_cdf(chance));
@@ -152,9 +156,9 @@ impl Audit {
     }
 }
 
-/// The p-value of Pearson's chi-squared test that counted messages follow a row of a channel. `cells` holds for every message
-/// that the row allows its count and its chance, which add up to 1; a message that it does not allow has the chance 0.
-/// Cells with an expected count below 5 are pooled.
+/// The p-value of Pearson's chi-squared test that counted messages follow a row of a channel. `cells` holds for every
+/// message that the row allows its count and its chance, which add up to 1; a message that it does not allow has the
+/// chance 0. Cells with an expected count below 5 are pooled.
 pub fn goodness_of_fit(cells: impl IntoIterator<Item = (u64, f64)>) -> f64 {
     let cells: Vec<(u64, f64)> = cells.into_iter().collect();
     let draws = cells.iter().map(|&(count, _)| count).sum::<u64>() as f64;
@@ -176,9 +180,10 @@ pub fn goodness_of_fit(cells: impl IntoIterator<Item = (u64, f64)>) -> f64 {
     ChiSquared::new((tested.len() - 1) as f64).map_or(1.0, |law| law.sf(statistic))
 }
 
-/// The p-value of a z-test that estimates of shares are unbiased: of the estimate that lies farthest from the true share held by
-/// the n senders, in standard errors of [`Support::noise_variance`], times the number of estimates (Bonferroni). For support
-/// counts the estimate is [`Support::share`] of `C_v / n`. The normal law needs `n P_f (1 - P_f)` of 10 or more.
+/// The p-value of a z-test that estimates of shares are unbiased: of the estimate that lies farthest from the true
+/// share held by the n senders, in standard errors of [`Support::noise_variance`], times the number of estimates
+/// (Bonferroni). For support counts the estimate is [`Support::share`] of `C_v / n`. The normal law needs `n P_f (1 -
+/// P_f)` of 10 or more.
 #[must_use]
 pub fn unbiasedness(estimates: &[f64], shares: &[f64], reports: u64, support: Support) -> f64 {
     let deviation = |(&estimate, &share): (&f64, &f64)| {
@@ -238,8 +243,8 @@ mod tests {
         }
     }
 
-    /// Subset selection of 3 from 8 at epsilon 0.6: learned, scored and given must find the 15 masks with the first value and without the second,
-    /// and come within a sixth of epsilon; 30,000 draws from nothing must prove nothing.
+    /// Subset selection of 3 from 8 at epsilon 0.6: learned, scored and given must find the 15 masks with the first
+    /// value and without the second, and come within a sixth of epsilon; 30,000 draws from nothing must prove nothing.
     #[test]
     fn three_ways_to_the_same_event() {
         let mechanism = SubsetSelection::new(DomainSize::try_from(8).unwrap(), epsilon(0.6).weights()).unwrap();
@@ -257,7 +262,8 @@ mod tests {
             audit.scored(&mut sample, [&1, &4], sign),
             audit.learned(&mut sample, [&1, &4]),
         ];
-        // What is learned is noisy: it may leave out a mask that came seldom by chance, but takes none that says nothing.
+        // What is learned is noisy: it may leave out a mask that came seldom by chance, but takes none that says
+        // nothing.
         for (finding, (fewest, counted)) in findings.iter().zip([(15, 60_000), (15, 40_000), (10, 30_000)]) {
             assert!((fewest..=15).contains(&finding.messages) && finding.draws == counted, "{finding:?}");
             assert!(finding.lower > 0.5 && finding.lower < 0.6, "{finding:?}");
@@ -289,9 +295,9 @@ mod tests {
         assert!(goodness_of_fit([]) >= 1.0);
     }
 
-    /// 300 tests of a true channel at 5 %: neither test may reject more often than the binomial law allows at 1e-6, and the
-    /// chi-squared test not less often either (the z-test is conservative by Bonferroni). A truth told
-    /// less often by two fifths, nine standard errors, is seen each time.
+    /// 300 tests of a true channel at 5 %: neither test may reject more often than the binomial law allows at 1e-6, and
+    /// the chi-squared test not less often either (the z-test is conservative by Bonferroni). A truth told less often
+    /// by two fifths, nine standard errors, is seen each time.
     #[test]
     fn tests_keep_their_level_and_see_a_bias() {
         let (d, n, repetitions) = (12_u32, 2_000_u32, 300);
