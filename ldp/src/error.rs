@@ -56,6 +56,9 @@ pub enum ParameterError {
         /// buckets that the optimum asks for
         buckets: u128,
     },
+    /// A chance of taking part outside (0, 1].
+    #[error("participation is a chance above 0 and at most 1, not {0}")]
+    Participation(f64),
 }
 
 use crate::Epsilon;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![doc = include_str!("../README.md")]
 
-mod budget;
+pub mod accounting;
 mod collision;
 mod design;
 mod domain;
@@ -25,7 +25,7 @@ mod channel_tests;
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers chosen by the tests")]
 mod oracle_tests;
 
-pub use budget::{Budget, OverBudget};
+pub use accounting::{Budget, OverBudget};
 pub use collision::Collision;
 pub use design::{BlockDesign, Channel};
 pub use domain::{Bound, DomainSize};
