@@ -56,6 +56,12 @@ pub enum ParameterError {
         /// buckets that the optimum asks for
         buckets: u128,
     },
+    /// Ratios or chances that no pair of rows has.
+    #[error("a blanket needs mass > 0, ratios of at least 1, and masses times ratios that add up to 1 on either side")]
+    Blanket,
+    /// A number of reports, an epsilon or a delta out of range.
+    #[error("shuffling needs 1 to 2^53 reports, a finite epsilon of at least 0 and a delta between 0 and 1")]
+    Shuffle,
     /// A chance of taking part outside (0, 1].
     #[error("participation is a chance above 0 and at most 1, not {0}")]
     Participation(f64),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A logarithm whose rounding has a known direction, without the platform's mathematical library.
+//! Logarithm and exponential whose rounding has a known direction. They do not rely on the platform's mathematical
+//! library: `ln_above` sums a series of non-negative terms, and what [`exp_below`] returns was checked with it.
 
 /// An upper bound of `ln x` for x of at least 1, within a relative `2^-45`; 0 for smaller x and for what is no number.
 ///
@@ -25,6 +26,15 @@ pub(crate) fn ln_above(x: f64) -> f64 {
     (doublings * std::f64::consts::LN_2.next_up() + 2.0 * sum) * (1.0 + 2f64.powi(-46))
 }
 
+/// A lower bound of `e^x` for x of at least 0, at least 1, within a relative `2^-44 (1 + x)`.
+pub(crate) fn exp_below(x: f64) -> f64 {
+    let mut e = x.exp();
+    while ln_above(e) > x {
+        e *= 1.0 - 2f64.powi(-46);
+    }
+    e.max(1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +55,13 @@ mod tests {
             assert!(above >= ln && above <= ln * (1.0 + 2f64.powi(-45)), "{x}: {above} {ln}");
         }
         assert!(ln_above(1.0) == 0.0 && ln_above(0.5) == 0.0 && ln_above(f64::INFINITY) == f64::INFINITY);
+    }
+
+    #[test]
+    fn exponentials_are_below_and_close() {
+        for x in [0.0, 1e-12, 1e-6, 0.1, 0.7, 1.0, 2.5, 16.0] {
+            let below = exp_below(x);
+            assert!(below <= f64::exp(x) && below >= f64::exp(x) * (1.0 - 2f64.powi(-44) * (1.0 + x)), "{x}: {below}");
+        }
     }
 }
