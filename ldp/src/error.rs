@@ -65,6 +65,9 @@ pub enum ParameterError {
     /// A chance of taking part outside (0, 1].
     #[error("participation is a chance above 0 and at most 1, not {0}")]
     Participation(f64),
+    /// Two stages of a memoised report that do not fit.
+    #[error("the weekly loss must be below the permanent one")]
+    Refresh,
 }
 
 use crate::Epsilon;
