@@ -13,6 +13,7 @@
 
 use rand::CryptoRng;
 
+use crate::design::BlockDesign;
 use crate::domain::{Bound, DomainSize};
 use crate::epsilon::Weights;
 use crate::error::ParameterError;
@@ -73,6 +74,14 @@ impl Collision {
     pub(crate) fn support(&self) -> Support {
         let p_true = self.weights.inside() as f64 / self.omega() as f64;
         Support { p_true, p_false: 1.0 / f64::from(self.buckets) }
+    }
+
+    /// The design whose pairs of values are this mechanism's worst pairs of sets under any seed: l buckets, m of them
+    /// occupied, none in common. `B/Omega` is a minorant under every seed, so a report's chance under a set is u times
+    /// `B/Omega`, with u in \[1, A/B\] and a mean that depends on nothing. Splitting u to the ends of its interval with
+    /// its mean kept raises every convex function, and so does pairing the high u of one set with the low u of the other.
+    pub(crate) fn disjoint_sets(&self) -> BlockDesign {
+        BlockDesign::new(self.buckets.into(), self.bound.into(), 0, self.weights)
     }
 
     pub(crate) fn randomise<R: CryptoRng + ?Sized>(&self, items: &[u32], rng: &mut R) -> Message {

@@ -153,6 +153,18 @@ pub enum ParameterError {
     /// Local hashing into fewer than 2 buckets.
     #[error("local hashing needs 2 buckets or more, not {0}")]
     Buckets(u32),
+    /// Ratios or chances that no pair of rows has.
+    #[error("a blanket needs mass > 0, ratios of at least 1, and masses times ratios that add up to 1 on either side")]
+    Blanket,
+    /// A number of reports, an epsilon or a delta out of range.
+    #[error("shuffling needs 1 to 2^53 reports, a finite epsilon of at least 0 and a delta between 0 and 1")]
+    Shuffle,
+    /// A chance of taking part outside (0, 1].
+    #[error("participation is a chance above 0 and at most 1, not {0}")]
+    Participation(f64),
+    /// Two stages of a memoised report that do not fit.
+    #[error("the weekly loss must be below the permanent one")]
+    Refresh,
 }
 
 use crate::Epsilon;

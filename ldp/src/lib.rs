@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![doc = include_str!("../README.md")]
 
-mod budget;
+pub mod accounting;
 mod choose;
 mod collision;
 mod combinations;
@@ -42,7 +42,7 @@ mod mutants;
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers chosen by the tests")]
 mod oracle_tests;
 
-pub use budget::{Budget, OverBudget};
+pub use accounting::{Budget, OverBudget};
 pub use choose::{Candidate, Choice, Question, choose};
 pub use collision::Collision;
 pub use design::{BlockDesign, Channel};

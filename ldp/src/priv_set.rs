@@ -62,6 +62,13 @@ impl PrivSet {
         Support { p_true: a * containing / total, p_false: (a * (containing - missing) + b * missing) / total }
     }
 
+    /// The total variation between two sets without a common item, which no pair exceeds: the selections that meet the one only.
+    pub(crate) fn variation(&self) -> f64 {
+        let Channel { weights, .. } = self.channel;
+        let apart = binomial(self.domain, self.subset) - binomial(self.domain - self.bound, self.subset);
+        apart as f64 * (weights.inside() - weights.outside()) as f64 / self.channel.total() as f64
+    }
+
     /// The mask that a uniform integer below the total weight selects for a set of distinct items.
     pub(crate) fn encode(&self, items: &[u32], uniform: u128) -> u64 {
         let fill = self.domain..self.domain + self.bound - u32::try_from(items.len()).unwrap_or(self.bound);

@@ -319,6 +319,15 @@ mod tests {
     }
 
     #[test]
+    fn missing_counts_are_0_and_surplus_ones_nobodys() {
+        let space = Space::new(5, 3).unwrap();
+        let counts: Vec<u64> = (1..=40).collect();
+        let filled = [&counts[..3], &[0; 28]].concat();
+        assert_eq!(space.block_sums(&counts[..3], 31), space.block_sums(&filled, 31));
+        assert_eq!(space.block_sums(&counts, 31), space.block_sums(&counts[..31], 31));
+    }
+
+    #[test]
     fn reduction_is_exact_up_to_its_limit() {
         for q in [2, 3, 7, 101, 65_537, 199_999] {
             let space = Space::new(q, 2).unwrap();

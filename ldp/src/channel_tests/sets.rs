@@ -43,6 +43,10 @@ fn priv_set_is_its_channel_for_every_set_size() {
                 })
                 .collect();
             assert_two_weight(&rows, a.into(), b.into());
+            let apart = |p: &[u128], q: &[u128]| p.iter().zip(q).map(|(p, q)| p.saturating_sub(*q)).sum::<u128>();
+            let most = rows.iter().flat_map(|p| rows.iter().map(move |q| apart(p, q))).max().unwrap();
+            let variation = most as f64 / mechanism.channel.total() as f64;
+            assert!((variation - mechanism.variation()).abs() < 1e-12, "d={d} m={m}: {variation}");
         }
     }
 }
