@@ -24,6 +24,8 @@ mod channel_tests;
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers chosen by the tests")]
 mod oracle_tests;
+#[cfg(test)]
+mod vector_tests;
 
 pub use budget::{Budget, OverBudget};
 pub use collision::Collision;
