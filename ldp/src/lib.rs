@@ -25,6 +25,7 @@ mod channel_tests;
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers chosen by the tests")]
 mod oracle_tests;
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers chosen by the tests")]
 mod vector_tests;
 
 pub use budget::{Budget, OverBudget};
