@@ -6,7 +6,7 @@ SEED ?= 1
 SEEDS ?= 20
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: demo test bench coverage lint setup clean
+.PHONY: demo test bench peers coverage lint setup clean
 
 ## demo: from a D-Bus event to a published estimate (CLIENTS=20000 SEED=1)
 demo: setup
@@ -31,6 +31,14 @@ lint: setup
 ## bench: ratios against named peers, written to target/bench/ratios.json
 bench: setup
 	cargo run --locked --release -p stipple-benches
+
+## peers: stipple-ldp beside pure-ldp and multi-freq-ldpy, written to target/bench/side_by_side.csv (PEERS_FLAGS=--write-docs)
+peers: setup
+	benches/peers/setup
+	cargo build --locked --release -p stipple-ldp --features research --example rates
+	mkdir -p target/bench
+	for d in 100 1000; do taskset -c 0 target/release/examples/rates 100000 $$d || exit 1; done >target/bench/rates.jsonl
+	target/peers-venv/bin/python benches/peers/side_by_side.py --ours target/bench/rates.jsonl $(PEERS_FLAGS)
 
 ## coverage: the demonstration over many seeds; do the intervals hold the truth? (CLIENTS=20000 SEEDS=20)
 coverage: setup

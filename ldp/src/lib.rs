@@ -41,6 +41,9 @@ mod mutants;
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers chosen by the tests")]
 mod oracle_tests;
+#[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers chosen by the tests")]
+mod vector_tests;
 
 pub use accounting::{Budget, OverBudget};
 pub use choose::{Candidate, Choice, Question, choose};
