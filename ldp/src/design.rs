@@ -31,11 +31,18 @@ impl Channel {
     /// Splits a uniform integer below [`Self::total`] into the index of a message within the value's block (`Ok`) or
     /// outside of it (`Err`).
     pub(crate) fn pick(&self, uniform: u128) -> Result<u64, u64> {
-        let (a, b) = (u128::from(self.weights.inside()), u128::from(self.weights.outside()));
-        let inside = u128::from(self.block) * a;
-        // Both quotients are below K, which is a u64.
-        #[expect(clippy::cast_possible_truncation, reason = "bounded by the number of messages")]
-        if uniform < inside { Ok((uniform / a) as u64) } else { Err(((uniform - inside) / b) as u64) }
+        let (a, b) = (self.weights.inside(), self.weights.outside());
+        let inside = u128::from(self.block) * u128::from(a);
+        // Which division is made depends on the public total alone.
+        let narrow = u64::try_from(self.total()).is_ok();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "narrow numbers fit, and both quotients are below K, a u64"
+        )]
+        let index = |part: u128, weight: u64| {
+            if narrow { part as u64 / weight } else { (part / u128::from(weight)) as u64 }
+        };
+        if uniform < inside { Ok(index(uniform, a)) } else { Err(index(uniform - inside, b)) }
     }
 
     /// `P_t = rA / W`: the chance that a report lies in its sender's block.

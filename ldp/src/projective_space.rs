@@ -69,28 +69,22 @@ impl Space {
     pub fn orthogonal(&self, value: u64, index: u64) -> u64 {
         let (place, rest) = self.value(value);
         let (lead, others) = self.canonical(index);
-        let known = self.product(rest, others / self.power[place]);
-        let solved = self.reduce(self.q - known).1;
-        self.index(lead + usize::from(lead >= place), self.insert(others, place, solved))
+        let above = others / self.power[place];
+        let solved = self.reduce(self.q - self.product(rest, above)).1;
+        self.index(lead + usize::from(lead >= place), self.insert(others, above, place, solved))
     }
 
-    /// The `index`-th message not orthogonal to a value. Index 0 has a 1 at p and nothing else. Any other pairs a canonical choice of
-    /// the other digits with a product c = 1..q-1; where those digits all lie below p, p is the highest: it holds the 1 and c
-    /// scales the others.
+    /// The `index`-th message not orthogonal to a value. The first q^p have their highest digit at p, and any below it. The others
+    /// pair a canonical choice of digits that reaches above p with a product c = 1..q-1.
     pub fn oblique(&self, value: u64, index: u64) -> u64 {
         let (place, rest) = self.value(value);
-        let (choice, factor) = (index.saturating_sub(1) / (self.q - 1), index.saturating_sub(1) % (self.q - 1) + 1);
-        let (lead, others) = self.canonical(choice);
-        let known = self.product(rest, others / self.power[place]);
-        let solved = self.reduce(self.q - known + factor).1;
-        let (above, below) = (self.insert(others, place, solved), self.scale(others, factor));
-        if index == 0 {
-            self.first[place]
-        } else if lead >= place {
-            self.index(lead + 1, above)
-        } else {
-            self.index(place, below + self.power[place])
-        }
+        let reaching = index.saturating_sub(self.power[place]);
+        let (choice, factor) = (reaching / (self.q - 1), reaching % (self.q - 1) + 1);
+        let (lead, others) = self.canonical(self.first[place] + choice);
+        let above = others / self.power[place];
+        let solved = self.reduce(self.q - self.product(rest, above) + factor).1;
+        let reaching = self.index(lead + 1, self.insert(others, above, place, solved));
+        if index < self.power[place] { self.first[place] + index } else { reaching }
     }
 
     /// A value's place p and the digits above it.
@@ -128,21 +122,9 @@ impl Space {
         self.reduce(sum).1
     }
 
-    /// A number with a digit put in at a place.
-    fn insert(&self, others: u64, place: usize, digit: u64) -> u64 {
-        let (high, low) = (others / self.power[place], others % self.power[place]);
-        high * self.power[place + 1] + digit * self.power[place] + low
-    }
-
-    /// Every digit times a factor.
-    fn scale(&self, mut number: u64, factor: u64) -> u64 {
-        let mut scaled = 0;
-        for power in &self.power {
-            let (rest, digit) = self.reduce(number);
-            scaled += self.reduce(digit * factor).1 * power;
-            number = rest;
-        }
-        scaled
+    /// A number with a digit put in at a place; `above` are its digits from there on, which move up.
+    fn insert(&self, others: u64, above: u64, place: usize, digit: u64) -> u64 {
+        others + above * (self.power[place + 1] - self.power[place]) + digit * self.power[place]
     }
 
     /// Quotient and remainder by q: exact below `2^46`, because the reciprocal is too large by less than `q < 2^18` parts of `2^64`.
