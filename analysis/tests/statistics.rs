@@ -44,7 +44,7 @@ fn exact_coverage(n: u64, f: f64, support: Support, level: Level) -> f64 {
 }
 
 /// Wilson's interval oscillates around its level with n and s. Over this grid of n, f and all three mechanisms of shares it
-/// must stay within [0.92, 0.995] everywhere, and within half a point of 95 % on average.
+/// must stay within [0.91, 0.995] everywhere, and within half a point of 95 % on average.
 /// At f = 0 and 1 the clipped interval covers more, because its far end is the truth.
 #[test]
 fn intervals_of_shares_cover_by_enumeration() {
@@ -55,13 +55,13 @@ fn intervals_of_shares_cover_by_enumeration() {
         for n in [30, 50, 100, 300, 1000, 3000] {
             for f in [0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9] {
                 let coverage = exact_coverage(n, f, support, Level::USUAL);
-                assert!((0.92..=0.995).contains(&coverage), "{metric} n={n} f={f}: {coverage}");
+                assert!((0.91..=0.995).contains(&coverage), "{metric} n={n} f={f}: {coverage}");
                 (sum, cases) = (sum + coverage, cases + 1);
                 (least, greatest) = (least.min(coverage), greatest.max(coverage));
             }
             for f in [0.0, 1.0] {
                 let coverage = exact_coverage(n, f, support, Level::USUAL);
-                assert!(coverage >= 0.92, "{metric} n={n} f={f}: {coverage}");
+                assert!(coverage >= 0.91, "{metric} n={n} f={f}: {coverage}");
             }
         }
     }
