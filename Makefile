@@ -6,7 +6,7 @@ SEED ?= 1
 SEEDS ?= 20
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: demo test bench peers coverage lint setup clean
+.PHONY: demo test bench peers tables coverage lint setup clean
 
 ## demo: from a D-Bus event to a published estimate (CLIENTS=20000 SEED=1)
 demo: setup
@@ -26,7 +26,9 @@ lint: setup
 	scripts/check-headers
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked -p stipple-ldp --all-targets --features research,opendp -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked -q --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked -q --no-deps -p stipple-ldp --features research,opendp
 
 ## bench: ratios against named peers, written to target/bench/ratios.json
 bench: setup
@@ -39,6 +41,10 @@ peers: setup
 	mkdir -p target/bench
 	for d in 100 1000; do taskset -c 0 target/release/examples/rates 100000 $$d || exit 1; done >target/bench/rates.jsonl
 	target/peers-venv/bin/python benches/peers/side_by_side.py --ours target/bench/rates.jsonl $(PEERS_FLAGS)
+
+## tables: variance, coverage, sets, longitudinal, ... of the mechanisms as CSV and plots in target/tables
+tables: setup
+	cargo run --locked --release -p stipple-ldp --features research --example tables target/tables
 
 ## coverage: the demonstration over many seeds; do the intervals hold the truth? (CLIENTS=20000 SEEDS=20)
 coverage: setup
