@@ -3,6 +3,7 @@
 //!
 //! [`Workstation`] is the whole way without the bus and the network; [`dbus`] serves it, [`uploader`] sends what it has.
 
+pub mod courier;
 pub mod dbus;
 pub mod entropy;
 mod event;

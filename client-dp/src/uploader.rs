@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sends reports over HTTP: one request each, nothing but the report in it, retries with jitter.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rand::{CryptoRng, RngExt};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, StatusCode, Url};
+use stipple_catalog::REPORT_LEN;
 
 use crate::outbox::Outgoing;
 
@@ -28,6 +30,17 @@ pub enum UploadError {
     /// The client could not be set up.
     #[error("the HTTP client could not be set up: {0}")]
     Setup(reqwest::Error),
+    /// The uploader's socket failed.
+    #[error("the uploader at {} could not be used ({reason}); is stipple-upload.socket running?", path.display())]
+    Courier {
+        /// the socket
+        path: PathBuf,
+        /// what failed
+        reason: String,
+    },
+    /// The uploader could not deliver the report now, and says why.
+    #[error("{0}")]
+    Later(String),
     /// The server could not be reached or answered too slowly, at every try.
     #[error("the server could not be reached after {tries} tries ({reason}); the report waits for the next time")]
     Unreachable {
@@ -106,6 +119,14 @@ impl Uploader {
     /// # Errors
     /// [`UploadError::Unreachable`] when every try failed for a passing reason.
     pub async fn deliver<R: CryptoRng + Send>(&self, report: &Outgoing, rng: &mut R) -> Result<Delivery, UploadError> {
+        self.deliver_bytes(report.bytes(), rng).await
+    }
+
+    pub(crate) async fn deliver_bytes<R: CryptoRng + Send>(
+        &self,
+        report: &[u8; REPORT_LEN],
+        rng: &mut R,
+    ) -> Result<Delivery, UploadError> {
         let mut pause = self.patience.first_pause;
         let mut tried = 0;
         loop {
@@ -124,12 +145,12 @@ impl Uploader {
         }
     }
 
-    async fn attempt(&self, report: &Outgoing) -> Result<Attempt, UploadError> {
+    async fn attempt(&self, report: &[u8; REPORT_LEN]) -> Result<Attempt, UploadError> {
         let request = self
             .client(0)?
             .post(self.endpoint.clone())
             .header(CONTENT_TYPE, "application/octet-stream")
-            .body(report.bytes().to_vec());
+            .body(report.to_vec());
         let response = match request.send().await {
             Ok(response) => response,
             // The URL is public, and the body is never part of the error.

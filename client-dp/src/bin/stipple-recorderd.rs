@@ -12,6 +12,7 @@ use clap::Parser;
 use jiff::Timestamp;
 use stipple_catalog::{Catalogue, Clock, Phase, default_folder};
 use stipple_client_dp::Workstation;
+use stipple_client_dp::courier::Courier;
 use stipple_client_dp::dbus::{Bus, Daemon, Options};
 use stipple_client_dp::uploader::{Patience, Uploader};
 use tokio::signal::unix::{SignalKind, signal};
@@ -36,6 +37,9 @@ struct Arguments {
     /// The aggregator.
     #[arg(long, default_value = "http://127.0.0.1:8470")]
     server: String,
+    /// Hand reports to the uploader behind this socket instead of sending them; --server is then only shown.
+    #[arg(long, value_name = "PATH")]
+    upload_socket: Option<PathBuf>,
     /// Send each report at a random moment within this many seconds after its week [default: six days].
     #[arg(long, default_value_t = 6 * 24 * 3600)]
     send_window: u64,
@@ -75,10 +79,13 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let clock = Clock::system(arguments.phase, arguments.now)?;
     let window = Duration::from_secs(arguments.send_window);
     let workstation = Workstation::open(&arguments.state_dir, Arc::new(catalogue), clock, window)?;
-    let uploader = Uploader::new(&arguments.server, Patience::default())?;
+    let courier = match arguments.upload_socket {
+        Some(path) => Courier::Socket(path),
+        None => Courier::Direct(Uploader::new(&arguments.server, Patience::default())?),
+    };
     let options = Options {
         bus: arguments.bus,
-        uploader,
+        courier,
         server: arguments.server,
         longest_pause: window.min(LONGEST_PAUSE),
         root: arguments.probe_root,

@@ -18,11 +18,12 @@ use super::metrics::Metrics;
 use super::recorder::{AggregateTimer, Recorder, timer_path};
 use super::timers::{Slice, Timer, Timers};
 use super::{Authority, Bus, METRICS_NAME, METRICS_PATH, RECORDER_NAME, RECORDER_PATH};
+use crate::courier::Courier;
 use crate::entropy::{self, NoEntropy};
 use crate::event::Event;
 use crate::outbox::Outgoing;
 use crate::probes;
-use crate::uploader::{Delivery, UploadError, Uploader};
+use crate::uploader::{Delivery, UploadError};
 use crate::workstation::{Workstation, WorkstationError};
 
 /// How often the daemon looks at the clock.
@@ -33,8 +34,8 @@ const TICK: Duration = Duration::from_mins(15);
 pub struct Options {
     /// the bus to serve
     pub bus: Bus,
-    /// where reports go
-    pub uploader: Uploader,
+    /// how reports leave
+    pub courier: Courier,
     /// the server's address, for the owner's view
     pub server: String,
     /// the longest pause between two reports that are due at once
@@ -199,7 +200,7 @@ impl Daemon {
         }
         let mut rng = entropy::generator()?;
         tokio::select! {
-            delivery = self.options.uploader.deliver(report, &mut rng) => Ok(Some(delivery?)),
+            delivery = self.options.courier.deliver(report, &mut rng) => Ok(Some(delivery?)),
             () = off => Ok(None),
         }
     }

@@ -2,39 +2,22 @@
 //! The uploader against servers that are gone, slow, busy, strict or somewhere else.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-#[path = "support/server.rs"]
+mod courier;
+#[path = "../support/reports.rs"]
+mod reports;
+#[path = "../support/server.rs"]
 mod server;
 
-use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::tz::TimeZone;
 use rand::SeedableRng;
 use rand::rngs::ChaCha20Rng;
+use reports::reports;
 use server::{ACCEPTED, Answer, Server, nobody};
-use stipple_catalog::{Catalogue, Clock, Epoch};
 use stipple_client_dp::uploader::{Delivery, Patience, UploadError, Uploader};
-use stipple_client_dp::{Outgoing, Workstation};
 
 const PATIENCE: Patience =
     Patience { tries: 3, first_pause: Duration::from_millis(20), timeout: Duration::from_millis(400) };
-
-/// What a workstation has to send after half a year: only a workstation makes reports.
-fn reports() -> Vec<Outgoing> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../catalog/metrics");
-    let clock = Clock::manual("2026-11-24T00:00:00Z".parse().unwrap());
-    let catalogue = Arc::new(Catalogue::load(&folder).unwrap());
-    let mut workstation = Workstation::in_memory(catalogue, clock.clone(), Duration::ZERO).unwrap();
-    let mut rng = ChaCha20Rng::seed_from_u64(7);
-    workstation.enable(&mut rng).unwrap();
-    let first = Epoch::from_index(clock.week().unwrap().epoch().index() + 1);
-    for offset in 0..=Epoch::WEEKS {
-        clock.set(TimeZone::UTC.to_timestamp(first.week(offset).monday().at(0, 0, 0, 0)).unwrap());
-        workstation.advance(&mut rng).unwrap();
-    }
-    workstation.due().unwrap()
-}
 
 async fn deliver(url: &str) -> Result<Delivery, UploadError> {
     let uploader = Uploader::new(url, PATIENCE).unwrap();

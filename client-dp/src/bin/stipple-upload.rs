@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `stipple-upload`: sends one report and ends. It knows no tally, no ledger and no bus.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser;
+use stipple_client_dp::courier::carry;
+use stipple_client_dp::entropy;
+use stipple_client_dp::uploader::{Patience, Uploader};
+
+/// Send one randomised report of 64 bytes from standard input; print what became of it.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "systemd starts it for each connection to stipple-upload.socket.\n\nExample: stipple-upload --server \
+    http://127.0.0.1:8470 <report\n\nExit codes: 0 answered (counted, refused or later), 1 no report was read, 2 wrong usage."
+)]
+struct Arguments {
+    /// The aggregator.
+    #[arg(long, env = "STIPPLE_SERVER", default_value = "http://127.0.0.1:8470")]
+    server: String,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("stipple-upload: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let uploader = Uploader::new(&arguments.server, Patience::default())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    let carried = runtime.block_on(async {
+        let mut rng = entropy::generator()?;
+        carry(&uploader, tokio::io::stdin(), tokio::io::stdout(), &mut rng).await.context("no report of 64 bytes came")
+    });
+    // Standard input may still be waited for in a thread of its own.
+    runtime.shutdown_background();
+    carried
+}
