@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let fresh = Mechanism::ProjectiveGeometry(geometry.clone());
     let memoised = Memoised::new(Mechanism::ProjectiveGeometry(geometry.with_weights(permanent.weights())), once)?;
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let mut memories: Vec<Memory> = (0..PEOPLE).map(|_| Memory::draw(3, &mut rng)).collect();
+    let mut memories: Vec<Memory> = (0..PEOPLE).map(|_| Memory::draw(1, &mut rng)).collect();
 
     println!("Two people in five hold value 0. Standard error of one week: {:.4}", error(&memoised));
     println!("week  fresh  memoised  spent afresh  spent memoised");

@@ -3,7 +3,8 @@
 //!
 //! A public hash sends the d items into l buckets; the report names one bucket, an occupied one with weight A. Wang et al.
 //! (IJCAI 2021); Wheel (PVLDB 13(8), 2020) is its continuous twin. The loss is `ln(A/B)` for the whole set, whatever its
-//! size up to m: no padding is needed and the size is protected too.
+//! size up to m: no padding is needed and the size is protected too. The time that a larger set takes to hash is not: who
+//! can time the draw itself, which happens at another moment than the sending, can tell a large set from a small one.
 //!
 //! # The public seed pool
 //! Every report draws one of 65,536 seeds afresh; a seed is never kept by a workstation. The hash of item v under seed s is
@@ -17,7 +18,7 @@ use crate::design::BlockDesign;
 use crate::domain::{Bound, DomainSize};
 use crate::epsilon::Weights;
 use crate::error::ParameterError;
-use crate::sampling::uniform_below;
+use crate::sampling::{uniform_below, uniform_below_wide};
 use crate::support::Support;
 use crate::value::Message;
 
@@ -89,7 +90,7 @@ impl Collision {
         #[expect(clippy::cast_possible_truncation, reason = "below 65536")]
         let seed = uniform_below(rng, 1 << 16) as u16;
         let occupied = self.occupied(seed, items);
-        let uniform = uniform_below(rng, self.row_total(occupied.len()));
+        let uniform = uniform_below_wide(rng, self.row_total(occupied.len()));
         Message::Hashed { seed, bucket: self.encode(&occupied, uniform) }
     }
 

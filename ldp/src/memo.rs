@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Memoisation: the same question every week, at the price of one answer for each distinct value.
+//! Memoisation: the same question every week, at the price of one permanent answer while the value stays.
 //!
 //! A workstation draws a *permanent* message for its value once, from a block design at `epsilon_infinity`, and sends each week
 //! either that message, with chance Lambda, or a uniform one of all K. With the right Lambda the weekly report follows exactly
@@ -51,7 +51,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// A new secret from the generator, for at most `cap` distinct values (at least one).
+    /// A new secret from the generator, for at most `cap` distinct values (at least one). Only `cap` 1 bounds the epoch's loss by
+    /// `epsilon_infinity` whatever the values do.
     #[must_use]
     pub fn draw<R: CryptoRng + ?Sized>(cap: u8, rng: &mut R) -> Self {
         Self { secret: rng.random(), cap: usize::from(cap.max(1)), answered: Vec::new() }
@@ -68,7 +69,7 @@ impl Memory {
         self.answered.last().copied().unwrap_or(value)
     }
 
-    /// How many distinct values have been answered for: what the epoch has cost so far, in units of `epsilon_infinity`.
+    /// How many distinct values have been answered for. More than one shows when the value changed: see the module's text.
     #[must_use]
     pub fn distinct(&self) -> usize {
         self.answered.len()
@@ -162,7 +163,8 @@ impl Memoised {
     #[must_use]
     pub fn linkability(&self) -> f64 {
         let k = self.once.channel.messages as f64;
-        let both = self.keep_chance().powi(2);
+        // Past what an f64 can tell from 1, two reports are the same.
+        let both = self.keep_chance().powi(2).min(1.0 - f64::EPSILON);
         let apart = (1.0 - both) / k;
         let (same, other) = (both + apart, (k - 1.0) * apart);
         same * (same * k).log2() + other * (apart * k).log2()

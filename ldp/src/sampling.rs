@@ -3,16 +3,21 @@
 
 use rand::{CryptoRng, RngExt};
 
-/// An exact uniform integer in `[0, total)`, by rejection (the `unbiased` feature of `rand`). `total` must be positive.
+/// An exact uniform integer in `[0, total)`, by rejection (the `unbiased` feature of `rand`). `total` must be positive and public.
 ///
 /// The bound on `CryptoRng` keeps fast, predictable generators out of the client at compile time; simulations pass a
 /// seeded ChaCha20.
 pub(crate) fn uniform_below<R: CryptoRng + ?Sized>(rng: &mut R, total: u128) -> u128 {
-    // A choice by the public total alone: half the random bytes, and no 128-bit division, for most channels.
+    // Half the random bytes, and no 128-bit division, for most channels.
     match u64::try_from(total) {
         Ok(total) => rng.random_range(0..total).into(),
-        Err(_) => rng.random_range(0..total),
+        Err(_) => uniform_below_wide(rng, total),
     }
+}
+
+/// The same from 128-bit words whatever the total, for totals that depend on the value: how many words are drawn must not.
+pub(crate) fn uniform_below_wide<R: CryptoRng + ?Sized>(rng: &mut R, total: u128) -> u128 {
+    rng.random_range(0..total)
 }
 
 #[cfg(test)]

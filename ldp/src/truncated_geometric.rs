@@ -84,7 +84,7 @@ impl TruncatedGeometric {
 
     /// phi(y), the unbiased estimate of the count from one output: y inside, `-alpha/(1-alpha)` at 0 and
     /// `m + alpha/(1-alpha)` at m, because a clamped tail of a geometric law is memoryless. The integer channel follows the
-    /// law to `2^-32`, and so is the bias below `1e-6` (tested by enumeration).
+    /// law to `2^-32`, and the bias stays below `1e-5` (tested by enumeration).
     #[must_use]
     pub fn unbiased(&self) -> Vec<f64> {
         let m = self.bound();

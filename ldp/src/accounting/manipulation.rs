@@ -9,7 +9,7 @@
 use crate::support::Support;
 
 /// The most that `fake` reports among `reports` can raise the estimate of one share, over the same number of honest
-/// reports that do not hold the value: `k (1 - P_f) / (n (P_t - P_f))`. Infinite for no reports.
+/// reports that do not hold the value: `k (1 - P_f) / (n (P_t - P_f))`. Not a number for no reports.
 #[must_use]
 pub fn share_raised(support: &Support, fake: u64, reports: u64) -> f64 {
     fraction(fake, reports) * support.poisoning_shift()

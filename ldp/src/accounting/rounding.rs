@@ -28,7 +28,7 @@ pub(crate) fn ln_above(x: f64) -> f64 {
 
 /// A lower bound of `e^x` for x of at least 0, at least 1, within a relative `2^-44 (1 + x)`.
 pub(crate) fn exp_below(x: f64) -> f64 {
-    let mut e = x.exp();
+    let mut e = x.exp().min(f64::MAX);
     while ln_above(e) > x {
         e *= 1.0 - 2f64.powi(-46);
     }
@@ -62,6 +62,13 @@ mod tests {
         for x in [0.0, 1e-12, 1e-6, 0.1, 0.7, 1.0, 2.5, 16.0] {
             let below = exp_below(x);
             assert!(below <= f64::exp(x) && below >= f64::exp(x) * (1.0 - 2f64.powi(-44) * (1.0 + x)), "{x}: {below}");
+        }
+    }
+
+    #[test]
+    fn exponentials_beyond_f64_stop_at_its_end() {
+        for x in [709.0, 710.0, 1e6, f64::INFINITY] {
+            assert!(exp_below(x).is_finite() && exp_below(x) > 1e307, "{x}");
         }
     }
 }

@@ -61,11 +61,13 @@ fn a_modulus_of_many_bits() {
     // A third of 2^64, rounded down: the first draw lies on the border between 0 and 1, and the second decides.
     let third = 0x5555_5555_5555_5555;
     let draw = |second: u64, sampler: &dyn Fn(&mut dyn CryptoRng, u128) -> u128| {
-        let mut script = Script { words: vec![third, second], used: 0 };
+        let mut script = Script { words: vec![third, second, 0], used: 0 };
         (sampler(&mut script, 3), script.used)
     };
     let exact = |rng: &mut dyn CryptoRng, total: u128| uniform_below(rng, total);
     assert_eq!([draw(0, &exact), draw(u64::MAX, &exact)], [(0, 2), (1, 2)]);
+    // Undecided again, the exact sampler asks a third time; one that stops at two words is biased by `2^-64`.
+    assert_eq!(draw(third, &exact).1, 3);
     assert_eq!([draw(0, &biased), draw(u64::MAX, &biased)], [(2, 1), (2, 1)]);
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Published mechanisms and post-processing for comparison (feature `research`).
 //!
-//! These use floating point for their coins, so none of them implements [`crate::Mechanism`]: a workstation cannot send what
-//! they answer.
+//! Most use floating point for their coins, and none is a [`crate::Mechanism`]: a workstation cannot send what they answer.
 
 pub mod audit;
 mod bits;
