@@ -10,6 +10,7 @@ mod ledger;
 mod outbox;
 mod present;
 pub mod probes;
+mod record;
 mod schedule;
 mod state;
 mod tallies;

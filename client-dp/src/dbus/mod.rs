@@ -5,6 +5,7 @@ mod authority;
 mod daemon;
 mod metrics;
 mod proxies;
+mod quota;
 #[allow(unused_variables, clippy::unused_self, reason = "the interface decides the arguments and their names")]
 mod recorder;
 mod timers;

@@ -131,6 +131,13 @@ impl Corner {
         serde_json::from_str(&self.stipple_ok(&[verb, "--json"])).unwrap()
     }
 
+    /// How many calls and events were dropped for a reason.
+    pub fn dropped(&self, reason: &str) -> u64 {
+        let status = self.json("status");
+        let rows = status["dropped"].as_array().unwrap().iter();
+        rows.filter(|row| row[0] == reason).map(|row| row[1].as_u64().unwrap()).sum()
+    }
+
     /// What the owner sees of a metric this week.
     pub fn tally(&self, metric: &str) -> String {
         let tallies = self.json("show");
