@@ -356,7 +356,7 @@ impl Daemon {
         };
         connection.object_server().at(timer_path(number), AggregateTimer { daemon: self.clone(), number }).await?;
         // A caller that left before its timer stood in the list was not found there.
-        let name = BusName::try_from(owner).map_err(zbus::Error::from)?;
+        let name = BusName::try_from(owner)?;
         if !DBusProxy::new(connection).await?.name_has_owner(name).await? {
             self.end_timers(connection, Some(owner)).await;
         }

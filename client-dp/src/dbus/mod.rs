@@ -6,7 +6,12 @@ mod daemon;
 mod metrics;
 mod proxies;
 mod quota;
-#[allow(unused_variables, clippy::unused_self, reason = "the interface decides the arguments and their names")]
+#[allow(
+    unused_variables,
+    clippy::unused_self,
+    clippy::too_many_arguments,
+    reason = "the interface decides the arguments and their names"
+)]
 mod recorder;
 mod timers;
 

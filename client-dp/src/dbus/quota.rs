@@ -62,15 +62,23 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// The bucket after `cost` tokens were taken from it at `now`; `None` when it does not hold as many.
-    fn take(self, rate: u32, burst: u32, cost: u32, now: i64) -> Option<Self> {
-        let token = 1_000_000 / i64::from(rate.max(1));
-        let depth = token * i64::from(burst);
+    /// Whether the bucket holds `cost` tokens at `now`.
+    fn holds(&mut self, rate: u32, burst: u32, cost: u32, now: i64) -> bool {
+        let full = now.saturating_add(token(rate) * i64::from(burst));
         // A clock that was set back makes it no emptier than empty.
-        let begun = self.full_at.clamp(now, now.saturating_add(depth));
-        let full_at = begun.saturating_add(token * i64::from(cost));
-        (full_at <= now.saturating_add(depth)).then_some(Self { full_at })
+        self.full_at = self.full_at.clamp(now, full);
+        self.full_at.saturating_add(token(rate) * i64::from(cost)) <= full
     }
+
+    /// Takes `cost` tokens, which it holds.
+    fn take(&mut self, rate: u32, cost: u32) {
+        self.full_at = self.full_at.saturating_add(token(rate) * i64::from(cost));
+    }
+}
+
+/// Microseconds that one token takes.
+fn token(rate: u32) -> i64 {
+    1_000_000 / i64::from(rate.max(1))
 }
 
 /// The buckets of all callers.
@@ -92,6 +100,7 @@ impl Quotas {
     }
 
     /// A remembered caller's user.
+    #[expect(clippy::option_option, reason = "a caller that is not remembered, and one without a user")]
     pub fn user_of(&self, caller: &str) -> Option<Option<u32>> {
         self.callers.get(caller).map(|&(user, _)| user)
     }
@@ -100,21 +109,29 @@ impl Quotas {
     pub fn charge(&mut self, caller: &str, user: Option<u32>, cost: u32, now: Timestamp) -> Result<(), Refusal> {
         let (now, user_rate) = (now.as_microsecond(), self.rate.saturating_mul(USER_SHARE));
         let full = Bucket { full_at: now };
-        let mine = self.callers.get(caller).map_or(full, |&(_, bucket)| bucket);
-        let mine = mine.take(self.rate, BURST, cost, now).ok_or(Refusal::Caller(self.rate))?;
-        let ours = self.users.get(&user).copied().unwrap_or(full);
-        let ours = ours.take(user_rate, BURST * USER_SHARE, cost, now).ok_or(Refusal::User(user_rate))?;
+        let mut mine = self.callers.get(caller).map_or(full, |&(_, bucket)| bucket);
+        let mut ours = self.users.get(&user).copied().unwrap_or(full);
+        let held = [mine.holds(self.rate, BURST, cost, now), ours.holds(user_rate, BURST * USER_SHARE, cost, now)];
+        let charged = if !held[0] {
+            Err(Refusal::Caller(self.rate))
+        } else if !held[1] {
+            Err(Refusal::User(user_rate))
+        } else {
+            mine.take(self.rate, cost);
+            ours.take(user_rate, cost);
+            Ok(())
+        };
         if !(make_room(&mut self.callers, caller, |&(_, bucket)| bucket.full_at > now)
             && make_room(&mut self.users, &user, |bucket| bucket.full_at > now))
         {
-            return Err(Refusal::Callers);
+            return charged.and(Err(Refusal::Callers));
         }
         match self.callers.get_mut(caller) {
             Some(known) => *known = (user, mine),
             None => drop(self.callers.insert(caller.to_owned(), (user, mine))),
         }
         self.users.insert(user, ours);
-        Ok(())
+        charged
     }
 
     /// Forgets a caller that left. The bus never gives its name to another.

@@ -37,7 +37,7 @@ fn every_entry_counts_with_its_own_payload() {
     let peaks: Vec<Variant<'_>> = [4_u32, 12, 3].map(|peak| Variant::from(("", peak))).into();
     sequence(&mut rig, 4, &peaks.iter().map(|peak| (0, Some(peak))).collect::<Vec<_>>());
     assert_eq!(rig.count("SELECT number FROM tally WHERE metric = 'hardware.peak'"), 12, "the maximum");
-    let (a, b) = (Variant::from("org.A"), Variant::from(Variant::from("org.B.desktop")));
+    let (a, b) = (Variant::from("org.A"), Variant::Variant(Box::new(Variant::from("org.B.desktop"))));
     sequence(&mut rig, 8, &[(0, Some(&a)), (1, Some(&b)), (2, None)]);
     assert_eq!(rig.tally("usage.things"), "org.A, org.B", "distinct values");
     sequence(&mut rig, 8, &[]);

@@ -61,8 +61,12 @@ impl Corner {
 
     /// The same on a bus by another name; `system` is this one too, with polkit in force.
     pub fn command_on(&self, bus: &str) -> Command {
+        self.command_with(bus, &Path::new(env!("CARGO_MANIFEST_DIR")).join("../catalog/metrics"))
+    }
+
+    /// The same with another catalogue.
+    pub fn command_with(&self, bus: &str, catalogue: &Path) -> Command {
         let mut command = Command::new(RECORDER);
-        let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("../catalog/metrics");
         command.env("DBUS_SYSTEM_BUS_ADDRESS", &self.address).args([
             "--bus",
             bus,

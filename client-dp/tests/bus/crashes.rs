@@ -80,8 +80,8 @@ fn moments() -> u32 {
 }
 
 fn command(corner: &Corner, now: Timestamp, server: &str) -> Command {
-    let mut command = corner.command();
-    command.arg("--catalog").arg(corner.path("catalogue")).args(["--now", &now.to_string(), "--server", server]);
+    let mut command = corner.command_with(&corner.address, &corner.path("catalogue"));
+    command.args(["--now", &now.to_string(), "--server", server]);
     command.env("TZ", "UTC");
     command
 }

@@ -2,8 +2,8 @@
 //! A flooder beside a quiet caller: what is refused says why, is counted, and takes nothing from the other.
 
 use stipple_client_dp::dbus::EventRecorderServerProxy;
-use zbus::Connection;
 use zbus::wire::Variant;
+use zbus::{Connection, DBusError as _};
 
 use super::corner::Corner;
 use super::recording::DAILY_APP_USAGE;
@@ -21,6 +21,7 @@ async fn record(connection: &Connection, payload: &str) -> Result<(), String> {
 /// An error's name and text.
 fn said(error: zbus::Error) -> String {
     match error {
+        zbus::Error::FDO(error) => format!("{}: {}", error.name(), error.description().unwrap_or_default()),
         zbus::Error::MethodError(name, text, _) => format!("{name}: {}", text.unwrap_or_default()),
         other => panic!("{other:?}"),
     }
