@@ -7,6 +7,7 @@ mod encoding;
 mod intake;
 mod load;
 mod mechanisms;
+mod recorder;
 mod row;
 mod sample;
 
@@ -43,6 +44,7 @@ fn main() -> anyhow::Result<()> {
     std::fs::create_dir_all(&arguments.out).with_context(|| format!("cannot make {}", arguments.out.display()))?;
     let mut rows = encoding::measure(&catalogue, arguments.quick)?;
     rows.extend(mechanisms::measure(arguments.quick)?);
+    rows.extend(recorder::measure(&folder, &arguments.out, arguments.quick)?);
     rows.push(intake::measure(catalogue, &arguments.out, arguments.connections, arguments.quick)?);
     print(&rows);
     let path = arguments.out.join("ratios.json");

@@ -102,6 +102,12 @@ impl Clock {
         self.zone.to_datetime(self.now()).date()
     }
 
+    /// The local midnight with which a week begins.
+    #[must_use]
+    pub fn start_of(&self, week: Week) -> Timestamp {
+        self.zone.to_timestamp(week.monday().at(0, 0, 0, 0)).unwrap_or(Timestamp::MAX)
+    }
+
     /// The local ISO week.
     ///
     /// # Errors
@@ -155,6 +161,11 @@ mod tests {
             ("2027-03-28T22:00:00Z", "2027-W13"),
         ] {
             assert_eq!(week(&berlin, now), expected, "{now}");
+        }
+        // A week begins at the first moment that belongs to it.
+        for (index, start) in [("2026-W43", "2026-10-18T22:00:00Z"), ("2026-W44", "2026-10-25T23:00:00Z")] {
+            let clock = Clock { zone: berlin.clone(), ..Clock::manual(start.parse().unwrap()) };
+            assert_eq!(clock.start_of(index.parse().unwrap()), clock.now());
         }
         let kiritimati = TimeZone::fixed(jiff::tz::offset(14));
         assert_eq!(week(&kiritimati, "2026-11-29T09:59:59Z"), "2026-W48");

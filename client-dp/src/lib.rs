@@ -11,6 +11,7 @@ mod ledger;
 mod outbox;
 mod present;
 pub mod probes;
+mod record;
 mod schedule;
 mod state;
 mod tallies;

@@ -50,14 +50,15 @@ pub(crate) fn forget_before(transaction: &Transaction<'_>, week: Week) -> rusqli
     Ok(())
 }
 
-/// Counts a dropped event by its reason.
-pub(crate) fn count_dropped(transaction: &Transaction<'_>, reason: &'static str) -> rusqlite::Result<()> {
+/// Counts dropped events by their reason.
+pub(crate) fn count_dropped(transaction: &Transaction<'_>, reason: &'static str, events: u64) -> rusqlite::Result<()> {
+    let events = i64::try_from(events).unwrap_or(i64::MAX).min(1 << 53);
     transaction
         .prepare_cached(
-            "INSERT INTO dropped (reason, events) VALUES (?1, 1)
-             ON CONFLICT DO UPDATE SET events = min(events + 1, 1 << 53)",
+            "INSERT INTO dropped (reason, events) VALUES (?1, ?2)
+             ON CONFLICT DO UPDATE SET events = min(events + excluded.events, 1 << 53)",
         )?
-        .execute([reason])?;
+        .execute(params![reason, events])?;
     Ok(())
 }
 

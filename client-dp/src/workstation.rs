@@ -12,7 +12,6 @@ use rand::{CryptoRng, RngExt};
 use rusqlite::{Connection, Transaction, params};
 use stipple_catalog::{Catalogue, Clock, Definition, Report, ReportId, Week, WeekError};
 
-use crate::event::Event;
 use crate::ledger::{self, SpendError};
 use crate::outbox::{self, Outgoing, PutError};
 use crate::present::Present;
@@ -134,6 +133,10 @@ impl Workstation {
         &self.clock
     }
 
+    pub(crate) const fn connection_mut(&mut self) -> Option<&mut Connection> {
+        self.connection.as_mut()
+    }
+
     pub(crate) const fn connection(&self) -> Option<&Connection> {
         self.connection.as_ref()
     }
@@ -221,40 +224,6 @@ impl Workstation {
         transaction.commit()?;
         state::scrub(connection)?;
         self.unfinished_no = false;
-        Ok(())
-    }
-
-    /// Records an event into this week's tallies, or counts it as dropped. Without a yes it is forgotten at once.
-    ///
-    /// # Errors
-    /// [`WorkstationError`] when the state cannot be written.
-    pub fn record(&mut self, event: &Event<'_>) -> Result<(), WorkstationError> {
-        if !self.is_on()? {
-            return Ok(());
-        }
-        let present = self.present()?;
-        let Some(connection) = self.connection.as_mut().filter(|_| present.doubted_since.is_none()) else {
-            return Ok(());
-        };
-        // A tally lost in a power cut costs a little accuracy and no privacy: it need not wait for the disk.
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        let transaction = connection.transaction()?;
-        let (mut known, mut read) = (false, false);
-        for definition in self.catalogue.active(present.today) {
-            for source in definition.events.iter().filter(|source| source.id == event.id) {
-                known = true;
-                let Some(occurrence) = event.read(source, definition.aggregate) else { continue };
-                read = true;
-                if let Some(change) = definition.aggregate.change(&definition.domain, occurrence) {
-                    tallies::apply(&transaction, definition, present.week, change)?;
-                }
-            }
-        }
-        // A timer's later slices belong to an occurrence that was counted already.
-        if event.times > 0 && !read {
-            tallies::count_dropped(&transaction, if known { "unknown shape" } else { "unknown event" })?;
-        }
-        transaction.commit()?;
         Ok(())
     }
 

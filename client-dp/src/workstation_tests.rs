@@ -9,6 +9,7 @@ mod erasure;
 mod histories;
 mod recording;
 mod scheduling;
+mod sequences;
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};

@@ -49,6 +49,10 @@ struct Arguments {
     /// Start the clock at this moment (drills only).
     #[arg(long, value_name = "RFC3339")]
     now: Option<Timestamp>,
+    /// How many events a caller may record a second, once its burst of 1000 is used up; a user's programs together four
+    /// times that.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    events_per_second: u32,
     /// The root of the system that the probes read.
     #[arg(long, default_value = "/", hide = true)]
     probe_root: PathBuf,
@@ -89,6 +93,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         server: arguments.server,
         longest_pause: window.min(LONGEST_PAUSE),
         root: arguments.probe_root,
+        events_per_second: arguments.events_per_second,
     };
     let daemon = Daemon::new(workstation, options);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;

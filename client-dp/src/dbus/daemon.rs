@@ -3,20 +3,23 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
 use tokio::sync::{Mutex, Notify};
 use zbus::export::ordered_stream::OrderedStreamExt as _;
 use zbus::fdo::DBusProxy;
+use zbus::message::Header;
 use zbus::names::BusName;
 use zbus::object_server::InterfaceRef;
 use zbus::wire::{OwnedVariant, Variant};
 use zbus::{Connection, fdo};
 
 use super::metrics::Metrics;
-use super::recorder::{AggregateTimer, Recorder, timer_path};
-use super::timers::{Slice, Timer, Timers};
+use super::quota::{BURST, Quotas, Refusal};
+use super::recorder::{AggregateTimer, Recorder, sender, timer_path};
+use super::timers::{Timer, Timers};
 use super::{Authority, Bus, METRICS_NAME, METRICS_PATH, RECORDER_NAME, RECORDER_PATH};
 use crate::courier::Courier;
 use crate::entropy::{self, NoEntropy};
@@ -28,6 +31,8 @@ use crate::workstation::{Workstation, WorkstationError};
 
 /// How often the daemon looks at the clock.
 const TICK: Duration = Duration::from_mins(15);
+/// How long refused calls are added up before they are written down.
+const REFUSED: Duration = Duration::from_secs(1);
 
 /// What a daemon needs beside its workstation.
 #[derive(Debug)]
@@ -42,6 +47,8 @@ pub struct Options {
     pub longest_pause: Duration,
     /// the root of the system that the probes read
     pub root: PathBuf,
+    /// how many events a caller may record a second, once its burst is used up; a user's programs together four times that
+    pub events_per_second: u32,
 }
 
 /// Why the daemon stopped or could not start.
@@ -65,6 +72,9 @@ pub enum DaemonError {
     /// A report could not be delivered now.
     #[error(transparent)]
     Upload(#[from] UploadError),
+    /// An upload that this one waited for, and that would have been its own, failed.
+    #[error("{0}")]
+    Shared(String),
 }
 
 impl From<zbus::Error> for DaemonError {
@@ -83,7 +93,11 @@ pub struct Daemon {
     pub(super) timers: Mutex<Timers>,
     pub(super) authority: Authority,
     pub(super) options: Options,
-    uploading: Mutex<()>,
+    quotas: Mutex<Quotas>,
+    /// held while an upload is under way: how the last one failed
+    uploading: Mutex<Option<String>>,
+    /// how many uploads have begun
+    uploads: AtomicU64,
     /// tells an upload under way that the user said no
     switched_off: Notify,
 }
@@ -96,8 +110,10 @@ impl Daemon {
             workstation: Mutex::new(workstation),
             timers: Mutex::default(),
             authority: Authority::of(&options.bus),
+            quotas: Mutex::new(Quotas::new(options.events_per_second)),
             options,
             uploading: Mutex::default(),
+            uploads: AtomicU64::new(0),
             switched_off: Notify::new(),
         })
     }
@@ -141,11 +157,13 @@ impl Daemon {
                 Some(change) = leavers.next() => {
                     if let Ok(change) = change.args() && change.new_owner().is_none() {
                         self.end_timers(&connection, Some(change.name().as_str())).await;
+                        self.quotas.lock().await.forget(change.name().as_str());
                     }
                 }
             }
         }
         self.end_timers(&connection, None).await;
+        self.count_refused().await;
         Ok(())
     }
 
@@ -167,12 +185,26 @@ impl Daemon {
     }
 
     /// Turns finished weeks into reports and delivers those whose moment has come, with a random pause between two so that
-    /// their times do not link them. Returns how many were counted.
+    /// their times do not link them. Returns how many were counted. However many ask at once, two uploads answer them all: the
+    /// one under way, and one that begins after they asked.
     ///
     /// # Errors
     /// [`DaemonError`]; what was not delivered waits.
     pub async fn upload(&self) -> Result<usize, DaemonError> {
-        let _one_at_a_time = self.uploading.lock().await;
+        let begun = self.uploads.load(Ordering::SeqCst);
+        let mut last = self.uploading.lock().await;
+        if self.uploads.load(Ordering::SeqCst) > begun {
+            return last.clone().map_or(Ok(0), |failure| Err(DaemonError::Shared(failure)));
+        }
+        self.uploads.fetch_add(1, Ordering::SeqCst);
+        let outcome = self.upload_now().await;
+        *last = outcome.as_ref().err().map(ToString::to_string);
+        outcome
+    }
+
+    async fn upload_now(&self) -> Result<usize, DaemonError> {
+        // What timers measured of a week comes before its report.
+        self.slice_timers().await?;
         self.workstation.lock().await.advance(&mut entropy::generator()?)?;
         let (mut counted, mut first) = (0, true);
         loop {
@@ -231,28 +263,97 @@ impl Daemon {
         Ok(())
     }
 
-    /// Records an event. Its content is never part of an error.
-    pub(super) async fn record(&self, id: &[u8], payload: Option<&Variant<'_>>, times: u64, seconds: u64) {
-        let Ok(id) = <[u8; 16]>::try_from(id) else { return };
-        let event = Event { id, payload, times, seconds };
-        if let Err(error) = self.workstation.lock().await.record(&event) {
-            tracing::warn!("an event could not be recorded: {error}");
+    /// Lets a call pass that says `cost` things, within the longest message and the quotas of its caller and its user. Without
+    /// a yes every call passes: there is nothing to protect, and nothing to remember.
+    pub(super) async fn admit(
+        self: &Arc<Self>,
+        connection: &Connection,
+        header: &Header<'_>,
+        cost: usize,
+        longest: usize,
+    ) -> fdo::Result<()> {
+        let now = {
+            let workstation = self.workstation.lock().await;
+            if !workstation.is_on().unwrap_or(false) {
+                return Ok(());
+            }
+            workstation.clock().now()
+        };
+        let length = usize::try_from(header.primary().body_len()).unwrap_or(usize::MAX);
+        let caller = sender(header)?;
+        let user = self.user_of(connection, &caller).await;
+        let fits = match u32::try_from(cost) {
+            _ if length > longest => Err(Refusal::Message(longest)),
+            Ok(cost) if cost <= BURST => Ok(cost),
+            _ => Err(Refusal::Sequence),
+        };
+        let charged = self.quotas.lock().await.charge(&caller, user, fits.unwrap_or(1), now);
+        match charged.and(fits) {
+            Ok(_) => Ok(()),
+            Err(refusal) => Err(self.refuse(refusal).await),
         }
     }
 
-    /// Starts a timer for a caller; `None` when it has too many. The payload of an event that no metric listens for is not
-    /// kept.
+    /// Counts a refused call, soon, and words the answer.
+    pub(super) async fn refuse(self: &Arc<Self>, refusal: Refusal) -> fdo::Error {
+        if self.quotas.lock().await.note(refusal) {
+            let daemon = self.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(REFUSED).await;
+                daemon.count_refused().await;
+            });
+        }
+        fdo::Error::LimitsExceeded(refusal.to_string())
+    }
+
+    async fn count_refused(&self) {
+        let refused = self.quotas.lock().await.take_refused();
+        warn_of(self.workstation.lock().await.count_refused(refused).map_err(DaemonError::from));
+    }
+
+    /// A caller's user id; `None` when the caller has left before it could be asked for.
+    async fn user_of(&self, connection: &Connection, caller: &str) -> Option<u32> {
+        if let Some(user) = self.quotas.lock().await.user_of(caller) {
+            return user;
+        }
+        let name = BusName::try_from(caller).ok()?;
+        DBusProxy::new(connection).await.ok()?.get_connection_unix_user(name).await.ok()
+    }
+
+    /// Records an event. Its content is never part of an error.
+    pub(super) async fn record(&self, id: &[u8], payload: Option<&Variant<'_>>, times: u64) {
+        let Ok(id) = <[u8; 16]>::try_from(id) else { return };
+        let event = Event { id, payload, times, seconds: 0 };
+        warn_of(self.workstation.lock().await.record(&event).map_err(DaemonError::from));
+    }
+
+    /// Records a sequence of times in nanoseconds and payloads.
+    pub(super) async fn record_sequence(&self, id: &[u8], entries: &[(i64, Option<&Variant<'_>>)]) {
+        let Ok(id) = <[u8; 16]>::try_from(id) else { return };
+        warn_of(self.workstation.lock().await.record_sequence(id, entries).map_err(DaemonError::from));
+    }
+
+    /// Starts a timer for a caller. The payload of an event that no metric listens for is not kept.
+    ///
+    /// # Errors
+    /// [`fdo::Error::LimitsExceeded`] when too many run.
     pub(super) async fn start_timer(
         self: &Arc<Self>,
         connection: &Connection,
         owner: &str,
         event: [u8; 16],
         payload: Option<OwnedVariant>,
-    ) -> zbus::Result<Option<u64>> {
-        let known = self.workstation.lock().await.catalogue().listens_for(event);
-        let payload = payload.filter(|_| known);
-        let Some(number) = self.timers.lock().await.start(owner, event, payload, Instant::now()) else {
-            return Ok(None);
+    ) -> fdo::Result<u64> {
+        let user = self.user_of(connection, owner).await;
+        let (known, week) = {
+            let workstation = self.workstation.lock().await;
+            (workstation.catalogue().listens_for(event), workstation.rest_of_week().map_err(DaemonError::from)?)
+        };
+        let timer = Timer::new((owner, user), event, payload.filter(|_| known), Instant::now(), week);
+        let started = self.timers.lock().await.start(timer);
+        let number = match started {
+            Ok(number) => number,
+            Err(refusal) => return Err(self.refuse(refusal).await),
         };
         connection.object_server().at(timer_path(number), AggregateTimer { daemon: self.clone(), number }).await?;
         // A caller that left before its timer stood in the list was not found there.
@@ -260,7 +361,7 @@ impl Daemon {
         if !DBusProxy::new(connection).await?.name_has_owner(name).await? {
             self.end_timers(connection, Some(owner)).await;
         }
-        Ok(Some(number))
+        Ok(number)
     }
 
     /// Stops a caller's timer and tallies it.
@@ -294,10 +395,13 @@ impl Daemon {
 }
 
 fn record_slice(workstation: &mut Workstation, timer: &mut Timer) -> Result<(), DaemonError> {
-    let week = workstation.clock().week().map_err(WorkstationError::from)?;
-    let Slice { times, seconds } = timer.slice(Instant::now(), week);
-    let payload = timer.payload.as_deref();
-    Ok(workstation.record(&Event { id: timer.event, payload, times, seconds })?)
+    let week = workstation.rest_of_week()?;
+    for slice in timer.slice(Instant::now(), week) {
+        let event =
+            Event { id: timer.event, payload: timer.payload.as_deref(), times: slice.times, seconds: slice.seconds };
+        workstation.record_in(slice.week, &event)?;
+    }
+    Ok(())
 }
 
 /// Logs a failure, which the next tick meets again if it lasts.

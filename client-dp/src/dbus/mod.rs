@@ -5,7 +5,13 @@ mod authority;
 mod daemon;
 mod metrics;
 mod proxies;
-#[allow(unused_variables, clippy::unused_self, reason = "the interface decides the arguments and their names")]
+mod quota;
+#[allow(
+    unused_variables,
+    clippy::unused_self,
+    clippy::too_many_arguments,
+    reason = "the interface decides the arguments and their names"
+)]
 mod recorder;
 mod timers;
 

@@ -7,8 +7,9 @@ use zbus::message::Header;
 use zbus::wire::{ObjectPath, OwnedObjectPath, OwnedVariant};
 use zbus::{BoxDBusError, Connection, DBusError, fdo, interface};
 
+use super::RECORDER_PATH;
 use super::daemon::{Daemon, DaemonError};
-use super::{RECORDER_PATH, timers};
+use super::quota::{MESSAGE_LEN, TIMER_MESSAGE_LEN};
 
 const SET_ENABLED: &str = "com.endlessm.Metrics.SetEnabled";
 const RESET_TRACKING_ID: &str = "com.endlessm.Metrics.ResetTrackingId";
@@ -37,7 +38,7 @@ pub(super) fn timer_path(number: u64) -> OwnedObjectPath {
     ObjectPath::from_string_unchecked(format!("{RECORDER_PATH}/AggregateTimer{number}")).into()
 }
 
-fn sender(header: &Header<'_>) -> fdo::Result<String> {
+pub(super) fn sender(header: &Header<'_>) -> fdo::Result<String> {
     header.sender().map(ToString::to_string).ok_or_else(|| fdo::Error::Failed("the caller has no name".to_owned()))
 }
 
@@ -75,8 +76,12 @@ impl Recorder {
         relative_timestamp: i64,
         has_payload: bool,
         payload: OwnedVariant,
-    ) {
-        self.0.record(&event_id, has_payload.then_some(&*payload), 1, 0).await;
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<()> {
+        self.0.admit(connection, &header, 1, MESSAGE_LEN).await?;
+        self.0.record(&event_id, has_payload.then_some(&*payload), 1).await;
+        Ok(())
     }
 
     /// Records an event that happened a number of times.
@@ -88,27 +93,43 @@ impl Recorder {
         relative_timestamp: i64,
         has_payload: bool,
         payload: OwnedVariant,
-    ) {
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<()> {
+        self.0.admit(connection, &header, 1, MESSAGE_LEN).await?;
         let times = u64::try_from(count).unwrap_or(0);
-        self.0.record(&event_id, has_payload.then_some(&*payload), times, 0).await;
+        self.0.record(&event_id, has_payload.then_some(&*payload), times).await;
+        Ok(())
     }
 
-    /// Records a sequence: one occurrence that lasted from its first to its last entry, with the first payload in it.
-    async fn record_event_sequence(&self, user_id: u32, event_id: Vec<u8>, events: Vec<(i64, bool, OwnedVariant)>) {
-        let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
-        let nanoseconds = last.0.saturating_sub(first.0);
-        let seconds = u64::try_from(nanoseconds).unwrap_or(0) / 1_000_000_000;
-        let payload = events.iter().find(|event| event.1).map(|event| &*event.2);
-        self.0.record(&event_id, payload, 1, seconds).await;
+    /// Records a sequence: every entry happened once, and all together lasted from the first to the last.
+    async fn record_event_sequence(
+        &self,
+        user_id: u32,
+        event_id: Vec<u8>,
+        events: Vec<(i64, bool, OwnedVariant)>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<()> {
+        self.0.admit(connection, &header, events.len().max(1), MESSAGE_LEN).await?;
+        let entries: Vec<_> =
+            events.iter().map(|(time, has_payload, payload)| (*time, has_payload.then_some(&**payload))).collect();
+        self.0.record_sequence(&event_id, &entries).await;
+        Ok(())
     }
 
     /// Delivers the reports whose moment has come; it does not bring any forward.
-    async fn upload_events(&self) -> Result<(), BoxDBusError> {
+    async fn upload_events(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), BoxDBusError> {
         if !self.enabled().await {
             return Err(disabled(
                 "Could not upload events because the metrics system is disabled. You may enable the metrics system via Settings > Privacy > Metrics",
             ));
         }
+        self.0.admit(connection, &header, 1, MESSAGE_LEN).await.map_err(boxed)?;
         match self.0.upload().await {
             Ok(_) => Ok(()),
             Err(error) => Err(Box::new(fdo::Error::Failed(error.to_string()))),
@@ -147,14 +168,9 @@ impl Recorder {
             return Err(Box::new(RecorderError::InvalidEventId("An event id has 16 bytes".to_owned())));
         };
         let owner = sender(&header).map_err(boxed)?;
-        let started = self.0.start_timer(connection, &owner, event, has_payload.then_some(payload)).await;
-        match started.map_err(|error| boxed(fdo::Error::Failed(error.to_string())))? {
-            Some(number) => Ok(timer_path(number)),
-            None => Err(boxed(fdo::Error::LimitsExceeded(format!(
-                "a caller may run {} timers at once",
-                timers::TIMERS_PER_CALLER
-            )))),
-        }
+        self.0.admit(connection, &header, 1, TIMER_MESSAGE_LEN).await.map_err(boxed)?;
+        let payload = has_payload.then_some(payload);
+        self.0.start_timer(connection, &owner, event, payload).await.map(timer_path).map_err(boxed)
     }
 }
 

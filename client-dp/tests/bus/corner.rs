@@ -61,8 +61,12 @@ impl Corner {
 
     /// The same on a bus by another name; `system` is this one too, with polkit in force.
     pub fn command_on(&self, bus: &str) -> Command {
+        self.command_with(bus, &Path::new(env!("CARGO_MANIFEST_DIR")).join("../catalog/metrics"))
+    }
+
+    /// The same with another catalogue.
+    pub fn command_with(&self, bus: &str, catalogue: &Path) -> Command {
         let mut command = Command::new(RECORDER);
-        let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("../catalog/metrics");
         command.env("DBUS_SYSTEM_BUS_ADDRESS", &self.address).args([
             "--bus",
             bus,
@@ -129,6 +133,13 @@ impl Corner {
 
     pub fn json(&self, verb: &str) -> Value {
         serde_json::from_str(&self.stipple_ok(&[verb, "--json"])).unwrap()
+    }
+
+    /// How many calls and events were dropped for a reason.
+    pub fn dropped(&self, reason: &str) -> u64 {
+        let status = self.json("status");
+        let rows = status["dropped"].as_array().unwrap().iter();
+        rows.filter(|row| row[0] == reason).map(|row| row[1].as_u64().unwrap()).sum()
     }
 
     /// What the owner sees of a metric this week.

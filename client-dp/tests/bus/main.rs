@@ -5,9 +5,11 @@
 mod command;
 mod contract;
 mod corner;
+mod crashes;
 mod drill;
 #[expect(clippy::needless_pass_by_value, reason = "an interface takes its arguments by value")]
 mod polkit;
+mod quotas;
 mod recording;
 #[path = "../support/server.rs"]
 mod server;

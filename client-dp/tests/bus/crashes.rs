@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! SIGKILL at random moments of starting, drawing, sending and recording. Nothing acknowledged is lost, no report is drawn
+//! twice, no budget is spent twice. `STIPPLE_CRASHES=200` makes it 200 moments.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use rand::rngs::ChaCha20Rng;
+use rand::{RngExt as _, SeedableRng as _};
+use rusqlite::Connection;
+use stipple_catalog::{Clock, Week};
+use stipple_client_dp::FILE_NAME;
+use stipple_client_dp::dbus::EventRecorderServerProxy;
+
+use super::corner::{Corner, NOW, Recorder};
+use super::server::Server;
+
+const METRICS: u32 = 10;
+const EVENT: u128 = 0x0001;
+
+/// Ten metrics that all count one event: an epoch has a report of each, which its budget just pays for.
+fn catalogue(folder: &Path) {
+    std::fs::create_dir(folder).unwrap();
+    let head = "title = \"Crashes\"\nepsilon_epoch = 4.0\nepsilon_cap = 2.0\n";
+    std::fs::write(folder.join("catalogue.toml"), head).unwrap();
+    for n in 0..METRICS {
+        let metric = format!(
+            "id = \"problems.m{n}\"\ntitle = \"T\"\nquestion = \"Why?\"\ncategory = \"problems\"\nowner = \"Us\"\n\
+             approval = \"https://example.org/yes\"\nintroduced = 2001-01-01\nexpires = 2090-12-31\nepsilon = 0.4\n\
+             mechanism = \"truncated-geometric\"\n[domain]\nkind = \"count\"\nmost = 9\n[tally]\naggregate = \"count\"\n\
+             [[tally.events]]\nid = \"00000000-0000-0000-0000-000000000001\"\npayload = \"\"\n"
+        );
+        std::fs::write(folder.join(format!("problems.m{n}.toml")), metric).unwrap();
+    }
+}
+
+/// What the state held after earlier crashes, which must stay so.
+#[derive(Default)]
+struct Witness {
+    slots: BTreeMap<(u16, String), u16>,
+    reports: BTreeMap<(String, u16), Vec<u8>>,
+    spends: BTreeMap<(u16, String), u32>,
+}
+
+impl Witness {
+    fn check(&mut self, state: &Connection) {
+        let sound: String = state.query_row("PRAGMA quick_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(sound, "ok");
+        let mut rows = state.prepare("SELECT epoch, metric, week FROM slot").unwrap();
+        for slot in rows.query_map([], |r| Ok(((r.get(0)?, r.get(1)?), r.get(2)?))).unwrap() {
+            let (slot, week) = slot.unwrap();
+            assert_eq!(*self.slots.entry(slot).or_insert(week), week, "a slot was drawn again");
+        }
+        let mut rows = state.prepare("SELECT metric, week, report FROM outbox").unwrap();
+        let (mut drawn, mut sums) = (0, BTreeMap::<u16, u32>::new());
+        for report in rows.query_map([], |r| Ok(((r.get(0)?, r.get(1)?), r.get::<_, Vec<u8>>(2)?))).unwrap() {
+            let (report, bytes) = report.unwrap();
+            assert_eq!(*self.reports.entry(report).or_insert_with(|| bytes.clone()), bytes, "drawn twice");
+            drawn += 1;
+        }
+        assert_eq!(drawn, self.reports.len(), "a report vanished, or a week has two");
+        let mut rows = state.prepare("SELECT epoch, metric, epsilon_micros FROM spend").unwrap();
+        let mut paid = 0;
+        for spend in rows.query_map([], |r| Ok(((r.get(0)?, r.get(1)?), r.get(2)?))).unwrap() {
+            let (spend, micros) = spend.unwrap();
+            *sums.entry(spend.0).or_default() += micros;
+            assert_eq!(*self.spends.entry(spend).or_insert(micros), micros);
+            paid += 1;
+        }
+        assert_eq!((paid, paid), (drawn, self.spends.len()), "each report is paid for once");
+        assert!(sums.values().all(|&sum| sum <= 4_000_000), "over budget: {sums:?}");
+    }
+}
+
+fn moments() -> u32 {
+    std::env::var("STIPPLE_CRASHES").map_or(20, |number| number.parse().expect("STIPPLE_CRASHES is a number"))
+}
+
+fn command(corner: &Corner, now: Timestamp, server: &str) -> Command {
+    let mut command = corner.command_with(&corner.address, &corner.path("catalogue"));
+    command.args(["--now", &now.to_string(), "--server", server]);
+    command.env("TZ", "UTC");
+    command
+}
+
+/// Calls one recorder until it dies: how many events it was sent, and how many it acknowledged.
+struct Caller<'a> {
+    corner: &'a Corner,
+    sent: u32,
+    acknowledged: u32,
+}
+
+impl Caller<'_> {
+    async fn call_on(&mut self) {
+        let connection = self.corner.connect().await;
+        let recorder = EventRecorderServerProxy::new(&connection).await.unwrap();
+        loop {
+            self.sent += 1;
+            match recorder.record_singular_event(0, &EVENT.to_be_bytes(), 0, false, &false.into()).await {
+                Ok(()) => self.acknowledged += 1,
+                Err(error) => {
+                    // Nobody was there to hear it.
+                    self.sent -= u32::from(format!("{error:?}").contains("ServiceUnknown"));
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kill_at_any_moment_loses_nothing_acknowledged_and_draws_or_spends_nothing_twice() {
+    let corner = Corner::new();
+    catalogue(&corner.path("catalogue"));
+    let server = Server::start(&[]);
+    let mut now: Timestamp = NOW.parse().unwrap();
+    let start = Instant::now();
+    let recorder = Recorder::start(command(&corner, now, &server.url));
+    let start = start.elapsed();
+    corner.stipple_ok(&["enable"]);
+    recorder.kill();
+
+    let mut rng = ChaCha20Rng::seed_from_u64(4);
+    let (mut witness, mut heard) = (Witness::default(), BTreeMap::<Week, (u32, u32)>::new());
+    let (mut mute, mut total) = (0, 0);
+    for moment in 0..moments() {
+        now = now.saturating_add(SignedDuration::from_hours(6 * 24)).unwrap();
+        let week = Clock::manual(now).week().unwrap();
+        let mut caller = Caller { corner: &corner, sent: 0, acknowledged: 0 };
+        let mut child = command(&corner, now, &server.url).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let life = start.mul_f64(3.0 * rng.random::<f64>());
+        let _ = tokio::time::timeout(life, caller.call_on()).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let (acknowledged, sent) = heard.entry(week).or_default();
+        *acknowledged += caller.acknowledged;
+        *sent += caller.sent;
+        mute += u32::from(caller.acknowledged == 0);
+        total += caller.acknowledged;
+        let state = Connection::open(corner.state().join(FILE_NAME)).unwrap();
+        witness.check(&state);
+        let (least, most): (u32, u32) = state
+            .query_row(
+                "SELECT coalesce(min(number), 0), coalesce(max(number), 0) FROM tally WHERE week = ?1",
+                [week.index()],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .unwrap();
+        assert!(least >= *acknowledged, "moment {moment}: {least} of {acknowledged} acknowledged events are left");
+        assert!(most <= *sent, "moment {moment}: {most} events of {sent}");
+    }
+    assert!(total > 0 && mute > 0, "{mute} of {} lives ended before the first event, {total} events", moments());
+
+    // Left in peace, it sends what waits; whatever arrived before was one of those very reports.
+    let recorder = Recorder::start(command(&corner, now, &server.url));
+    corner.until("every report sent", |corner| {
+        let preview = corner.json("preview");
+        preview.as_array().unwrap().iter().all(|row| row["outcome"] != "waiting").then_some(())
+    });
+    recorder.kill();
+    witness.check(&Connection::open(corner.state().join(FILE_NAME)).unwrap());
+    let mut arrived: Vec<Vec<u8>> = server.requests().into_iter().map(|request| request.body).collect();
+    let requests = arrived.len();
+    arrived.sort_unstable();
+    arrived.dedup();
+    let mut drawn: Vec<Vec<u8>> = witness.reports.into_values().collect();
+    drawn.sort_unstable();
+    assert!(!drawn.is_empty(), "weeks went by without a report");
+    assert_eq!(arrived, drawn);
+    println!(
+        "{} kills: {mute} before the first event, {total} events acknowledged, {} reports in {requests} requests",
+        moments(),
+        drawn.len()
+    );
+}
