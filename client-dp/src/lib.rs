@@ -11,6 +11,7 @@ mod outbox;
 mod present;
 pub mod probes;
 mod schedule;
+pub mod session;
 mod state;
 mod tallies;
 pub mod uploader;

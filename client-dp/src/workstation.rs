@@ -16,6 +16,7 @@ use crate::event::Event;
 use crate::ledger::{self, SpendError};
 use crate::outbox::{self, Outgoing, PutError};
 use crate::present::Present;
+use crate::probes;
 use crate::schedule::{self, Slot};
 use crate::state::{self, StateError};
 use crate::tallies;
@@ -117,6 +118,7 @@ impl Workstation {
         let (Some(connection), Some(folder)) = (&self.connection, &self.folder) else { return Ok(()) };
         state::check_phase(connection, folder, self.clock.phase().name())?;
         if self.consent()? == Consent::Off {
+            probes::forget(folder).map_err(|error| state::unusable(folder, error))?;
             state::scrub(connection)?;
         }
         Ok(())
@@ -132,6 +134,11 @@ impl Workstation {
     #[must_use]
     pub const fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Where the state is kept; `None` of a simulation.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     pub(crate) const fn connection(&self) -> Option<&Connection> {
@@ -219,6 +226,9 @@ impl Workstation {
             "UPDATE workstation SET consent = 0; DELETE FROM tally; DELETE FROM outbox; DELETE FROM dropped;",
         )?;
         transaction.commit()?;
+        if let Some(folder) = &self.folder {
+            probes::forget(folder).map_err(|error| state::unusable(folder, error))?;
+        }
         state::scrub(connection)?;
         self.unfinished_no = false;
         Ok(())

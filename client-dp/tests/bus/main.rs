@@ -11,5 +11,6 @@ mod polkit;
 mod recording;
 #[path = "../support/server.rs"]
 mod server;
+mod session;
 mod timers;
 mod trouble;
