@@ -50,14 +50,14 @@ fn reports_of_every_shipped_metric_go_there_and_back() {
 }
 
 /// One report in full, in the terms of docs/protocol.md, for a second implementation to check itself. The week 2970 is
-/// 2026-W50 (0x0b9a); a set of the values 1 and 3 of settings.accessibility under seed 0xbeef may be answered by bucket 7.
+/// 2026-W50 (0x0b9a); a set of the values 1 and 3 of usage.applications under seed 0xbeef may be answered by bucket 7.
 #[test]
 fn a_report_is_as_the_documentation_writes_it() {
     let golden = concat!(
         "01",                                 // version
         "000102030405060708090a0b0c0d0e0f",   // report id
-        "97c00a18584b7b8f",                   // first 8 bytes of SHA-256("settings.accessibility")
-        "806099c84026f9bb73d4d7f87577dd51",   // definition: tests/golden/definitions.txt
+        "c2b733739297abeb",                   // first 8 bytes of SHA-256("usage.applications")
+        "b34d5d062702f6eeda941953f6b77c2e",   // definition: tests/golden/definitions.txt
         "9a0b",                               // week 2970, little endian
         "efbe",                               // payload: the seed 0xbeef, little endian,
         "0700",                               // and the bucket 7
@@ -65,13 +65,13 @@ fn a_report_is_as_the_documentation_writes_it() {
     );
     let bytes = unhex(golden);
     let read = Report::decode(&bytes, &CATALOGUE).unwrap();
-    assert_eq!(read.definition.id, "settings.accessibility");
+    assert_eq!(read.definition.id, "usage.applications");
     assert_eq!(read.id.0, std::array::from_fn(|i| u8::try_from(i).unwrap()));
     assert_eq!((read.week.index(), read.week.to_string().as_str()), (2970, "2026-W50"));
     assert_eq!(hex(&read.definition.mechanism.encode(&read.response).unwrap()), "efbe0700");
     assert_eq!(hex(&read.encode().unwrap()), golden);
     // hex is written, and read, by two hands.
-    assert_eq!(MetricKey::of("settings.accessibility").0, bytes[17..25]);
+    assert_eq!(MetricKey::of("usage.applications").0, bytes[17..25]);
 }
 
 fn unhex(text: &str) -> Vec<u8> {
@@ -145,7 +145,7 @@ fn payloads_that_no_honest_client_sends_are_refused() {
     for mask in [[0, 0], [0xff, 0x07], [0x00, 0x08], [0xff, 0xff]] {
         assert_eq!(with("hardware.cpu-vendor", &mask), weight, "{mask:?}");
     }
-    assert_eq!(with("settings.accessibility", &[0, 0, 0xff, 0xff]), range, "a bucket beyond the last");
+    assert_eq!(with("usage.applications", &[0, 0, 0xff, 0xff]), range, "a bucket beyond the last");
     // A response of another mechanism does not encode.
     let (crashes, cpu) =
         (CATALOGUE.get("problems.app-crashes").unwrap(), CATALOGUE.get("hardware.cpu-vendor").unwrap());

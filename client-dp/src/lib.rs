@@ -13,6 +13,7 @@ mod present;
 pub mod probes;
 mod record;
 mod schedule;
+pub mod session;
 mod state;
 mod tallies;
 pub mod uploader;

@@ -136,7 +136,8 @@ fn remove_files(path: &Path) {
     }
 }
 
-fn unusable(path: &Path, error: std::io::Error) -> StateError {
+/// A directory or file that cannot be used.
+pub(crate) fn unusable(path: &Path, error: std::io::Error) -> StateError {
     StateError::Unusable { path: path.to_owned(), source: rusqlite::Error::ToSqlConversionFailure(Box::new(error)) }
 }
 

@@ -15,6 +15,7 @@ use stipple_catalog::{Catalogue, Clock, Definition, Report, ReportId, Week, Week
 use crate::ledger::{self, SpendError};
 use crate::outbox::{self, Outgoing, PutError};
 use crate::present::Present;
+use crate::probes;
 use crate::schedule::{self, Slot};
 use crate::state::{self, StateError};
 use crate::tallies;
@@ -116,6 +117,7 @@ impl Workstation {
         let (Some(connection), Some(folder)) = (&self.connection, &self.folder) else { return Ok(()) };
         state::check_phase(connection, folder, self.clock.phase().name())?;
         if self.consent()? == Consent::Off {
+            probes::forget(folder).map_err(|error| state::unusable(folder, error))?;
             state::scrub(connection)?;
         }
         Ok(())
@@ -135,6 +137,11 @@ impl Workstation {
 
     pub(crate) const fn connection_mut(&mut self) -> Option<&mut Connection> {
         self.connection.as_mut()
+    }
+
+    /// Where the state is kept; `None` of a simulation.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     pub(crate) const fn connection(&self) -> Option<&Connection> {
@@ -222,6 +229,9 @@ impl Workstation {
             "UPDATE workstation SET consent = 0; DELETE FROM tally; DELETE FROM outbox; DELETE FROM dropped;",
         )?;
         transaction.commit()?;
+        if let Some(folder) = &self.folder {
+            probes::forget(folder).map_err(|error| state::unusable(folder, error))?;
+        }
         state::scrub(connection)?;
         self.unfinished_no = false;
         Ok(())

@@ -25,7 +25,7 @@ use crate::courier::Courier;
 use crate::entropy::{self, NoEntropy};
 use crate::event::Event;
 use crate::outbox::Outgoing;
-use crate::probes;
+use crate::probes::{self, Manager, System};
 use crate::uploader::{Delivery, UploadError};
 use crate::workstation::{Workstation, WorkstationError};
 
@@ -128,7 +128,7 @@ impl Daemon {
         ready: impl FnOnce(),
     ) -> Result<(), DaemonError> {
         // Whoever calls as soon as the names are ours sees the present, not what was left at the last stop.
-        warn_of(self.update().await);
+        warn_of(self.update(Manager::default()).await);
         let connection = self
             .options
             .bus
@@ -151,7 +151,7 @@ impl Daemon {
                 () = &mut stop => break,
                 () = connection.closed() => break,
                 _ = ticks.tick() => {
-                    warn_of(self.update().await);
+                    warn_of(self.update(Manager::ask(&connection).await).await);
                     self.upload_in_background();
                 }
                 Some(change) = leavers.next() => {
@@ -164,14 +164,15 @@ impl Daemon {
         }
         self.end_timers(&connection, None).await;
         self.count_refused().await;
+        probes::end(&*self.workstation.lock().await);
         Ok(())
     }
 
     /// Records what timers and probes have, and closes the weeks that are over.
-    async fn update(&self) -> Result<(), DaemonError> {
+    async fn update(&self, manager: Manager) -> Result<(), DaemonError> {
         self.slice_timers().await?;
         let mut workstation = self.workstation.lock().await;
-        probes::run(&mut workstation, &self.options.root)?;
+        probes::run(&mut workstation, System::at(&self.options.root), manager)?;
         Ok(workstation.advance(&mut entropy::generator()?)?)
     }
 
@@ -251,7 +252,8 @@ impl Daemon {
     async fn switch(&self, connection: &Connection, enabled: bool) -> Result<(), DaemonError> {
         if enabled {
             self.workstation.lock().await.enable(&mut entropy::generator()?)?;
-            probes::run(&mut *self.workstation.lock().await, &self.options.root)?;
+            let manager = Manager::ask(connection).await;
+            probes::run(&mut *self.workstation.lock().await, System::at(&self.options.root), manager)?;
         } else {
             for (number, _) in self.timers.lock().await.end(None) {
                 remove_timer(connection, number);

@@ -1,40 +1,149 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Instrumentation: each probe reads one fact of the real system and records it as an event, like any application.
+//!
+//! A probe looks at files below a root directory, and a pure function makes a value of their text. A file that cannot be read, or
+//! says nothing, records nothing: the week's value stays `none`.
 
+mod access_control;
+mod boot;
+mod camera;
+mod counters;
+mod cpu_count;
+mod cpu_level;
 mod cpu_vendor;
+mod disk_encryption;
+mod disk_used;
+mod display_manager;
+mod fingerprint;
+mod firmware;
+mod flatpaks;
+mod form_factor;
+mod gpu;
+mod keyboard_layout;
+mod locale;
+#[cfg(test)]
+mod machine_tests;
+mod manager;
+mod monitors;
+mod peripherals;
+mod pressure;
+mod printers;
 mod ram;
 mod root_filesystem;
+mod storage;
+mod swap;
+mod system;
+mod tpm;
+mod uptime;
+mod virtualisation;
 
 use std::path::Path;
 
 use zbus::wire::Variant;
 
+pub(crate) use locale::normal as normal_locale;
+pub use manager::Manager;
+pub use system::System;
+
 use crate::event::Event;
 use crate::workstation::{Workstation, WorkstationError};
 
-/// A probe: the event it records, the file it reads, and how it reads it.
-struct Probe {
-    event: [u8; 16],
-    file: &'static str,
-    read: fn(&str) -> Option<Variant<'static>>,
+/// What a probe found: the payloads of its event.
+type Found = Vec<Variant<'static>>;
+
+/// One payload, or none.
+fn found(payload: Option<Variant<'static>>) -> Found {
+    payload.into_iter().collect()
 }
 
-const PROBES: [Probe; 3] = [cpu_vendor::PROBE, ram::PROBE, root_filesystem::PROBE];
+/// A probe: the event that it records, and how it looks.
+struct Probe {
+    event: [u8; 16],
+    look: fn(System<'_>) -> Found,
+}
 
-/// Runs every probe on the system whose root is `root` and records what they find. A file that cannot be read, or says
-/// nothing, records nothing: the week's value stays `none`.
+const PROBES: [Probe; 33] = [
+    cpu_vendor::PROBE,
+    cpu_level::PROBE,
+    cpu_count::CORES,
+    cpu_count::THREADS,
+    ram::SIZE,
+    gpu::VENDOR,
+    gpu::DRIVER,
+    storage::PROBE,
+    root_filesystem::PROBE,
+    disk_encryption::PROBE,
+    firmware::BOOT_MODE,
+    firmware::SECURE_BOOT,
+    tpm::PROBE,
+    form_factor::PROBE,
+    virtualisation::PROBE,
+    camera::PROBE,
+    fingerprint::PROBE,
+    printers::PROBE,
+    monitors::COUNT,
+    monitors::LINES,
+    peripherals::PROBE,
+    locale::PROBE,
+    keyboard_layout::PROBE,
+    display_manager::PROBE,
+    access_control::PROBE,
+    flatpaks::PROBE,
+    uptime::PROBE,
+    ram::USED,
+    swap::KIND,
+    swap::USED,
+    disk_used::PROBE,
+    pressure::MEMORY,
+    pressure::IO,
+];
+
+/// Runs every probe on a system and records what they find, with what its systemd says.
 ///
 /// # Errors
 /// [`WorkstationError`] when the state cannot be written.
-pub fn run(workstation: &mut Workstation, root: &Path) -> Result<(), WorkstationError> {
+pub fn run(workstation: &mut Workstation, system: System<'_>, manager: Manager) -> Result<(), WorkstationError> {
     if !workstation.is_on()? {
         return Ok(());
     }
     for probe in &PROBES {
-        let found = std::fs::read_to_string(root.join(probe.file)).ok().and_then(|text| (probe.read)(&text));
-        if let Some(payload) = found {
+        for payload in (probe.look)(system) {
             workstation.record(&Event::singular(probe.event, Some(&payload)))?;
         }
     }
+    if let Some(number) = manager.failed_units {
+        workstation.record(&Event::singular(manager::FAILED_UNITS, Some(&Variant::from(number))))?;
+    }
+    let Some(folder) = workstation.folder() else { return Ok(()) };
+    match boot::look(system, folder, manager.startup) {
+        Ok(news) => record_news(workstation, news),
+        Err(error) => {
+            tracing::warn!("the record of this start could not be written: {error}");
+            Ok(())
+        }
+    }
+}
+
+fn record_news(workstation: &mut Workstation, news: boot::News) -> Result<(), WorkstationError> {
+    for (id, times) in news.events {
+        workstation.record(&Event { id, payload: None, times, seconds: 0 })?;
+    }
+    if let Some(startup) = news.startup {
+        workstation.record(&Event::singular(boot::STARTUP_FINISHED, Some(&Variant::from(startup))))?;
+    }
     Ok(())
+}
+
+/// Notes that the recorder was told to stop, so that the next start knows that this one ended properly.
+pub fn end(workstation: &Workstation) {
+    if let Some(folder) = workstation.folder()
+        && let Err(error) = boot::end(folder)
+    {
+        tracing::warn!("the end of this start could not be noted: {error}");
+    }
+}
+
+/// Deletes what the probes keep beside the state; part of a no.
+pub(crate) fn forget(folder: &Path) -> std::io::Result<()> {
+    boot::forget(folder)
 }

@@ -3,11 +3,13 @@
 
 use zbus::wire::Variant;
 
-use super::Probe;
+use super::{Probe, found};
 
 /// The event `root-filesystem` of catalog/metrics/EVENTS.md.
-pub(super) const PROBE: Probe =
-    Probe { event: 0xfbd7_ed58_b8e1_54a7_bb45_0962_0007_679f_u128.to_be_bytes(), file: "proc/self/mountinfo", read };
+pub(super) const PROBE: Probe = Probe {
+    event: 0xfbd7_ed58_b8e1_54a7_bb45_0962_0007_679f_u128.to_be_bytes(),
+    look: |system| found(system.text("proc/self/mountinfo").as_deref().and_then(read)),
+};
 
 /// The type of the last mount on `/`, which hides the earlier ones.
 fn read(mountinfo: &str) -> Option<Variant<'static>> {

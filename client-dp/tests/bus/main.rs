@@ -13,5 +13,6 @@ mod quotas;
 mod recording;
 #[path = "../support/server.rs"]
 mod server;
+mod session;
 mod timers;
 mod trouble;
