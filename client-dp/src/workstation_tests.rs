@@ -2,6 +2,7 @@
 //! The workstation without bus and network: a catalogue of every kind of metric, and the means to live through years of it.
 
 mod accuracy;
+mod answers;
 mod clock;
 mod damage;
 mod durability;
