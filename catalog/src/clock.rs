@@ -74,6 +74,12 @@ impl Clock {
         }
     }
 
+    /// The same clock in another time zone.
+    #[must_use]
+    pub fn in_zone(self, zone: TimeZone) -> Self {
+        Self { zone, ..self }
+    }
+
     /// Sets a manual clock, to the second; a system clock cannot be set.
     pub fn set(&self, now: Timestamp) {
         if let Source::Manual(second) = &self.source {

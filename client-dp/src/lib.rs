@@ -3,11 +3,13 @@
 //!
 //! [`Workstation`] is the whole way without the bus and the network; [`dbus`] serves it, [`uploader`] sends what it has.
 
+mod consent;
 pub mod courier;
 pub mod dbus;
 pub mod entropy;
 mod event;
 mod ledger;
+mod marker;
 mod outbox;
 mod present;
 pub mod probes;
@@ -23,10 +25,11 @@ mod workstation;
 #[cfg(test)]
 mod workstation_tests;
 
+pub use consent::{CATEGORIES, CONSENT_TEXT, Consent, Hold, consent_version};
 pub use event::Event;
-pub use ledger::Spend;
-pub use outbox::{Entry, Outgoing};
+pub use marker::MARKER_NAME;
+pub use outbox::{Entry, Outcome, Outgoing};
 pub use schedule::Slot;
 pub use state::{FILE_NAME, StateError};
-pub use view::{BudgetView, PreviewView, TallyView};
-pub use workstation::{Consent, REPORT_WINDOW_WEEKS, Workstation, WorkstationError};
+pub use view::{BudgetRow, MetricRow, ReportRow, SpendRow, TallyRow};
+pub use workstation::{REPORT_WINDOW_WEEKS, Workstation, WorkstationError};

@@ -2,8 +2,11 @@
 //! Randomised reports that are paid for, and what became of them.
 
 use jiff::Timestamp;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Transaction, params};
+use serde::{Deserialize, Serialize};
 use stipple_catalog::{REPORT_LEN, Report, ReportId, Week, WireError};
+use zbus::Type;
 
 use crate::ledger::Spent;
 
@@ -29,6 +32,51 @@ impl Outgoing {
     }
 }
 
+/// What became of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "lowercase")]
+#[zbus(signature = "s")]
+pub enum Outcome {
+    /// Its week is not over; nothing is drawn. Never in the outbox.
+    Scheduled,
+    /// Drawn, paid for, not sent.
+    Waiting,
+    /// Counted by the server.
+    Sent,
+    /// Refused by the server for good.
+    Refused,
+}
+
+impl Outcome {
+    /// The outcome as the state and the D-Bus interface spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Waiting => "waiting",
+            Self::Sent => "sent",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+impl ToSql for Outcome {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.name().to_sql()
+    }
+}
+
+impl FromSql for Outcome {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        match value.as_str()? {
+            "waiting" => Ok(Self::Waiting),
+            "sent" => Ok(Self::Sent),
+            "refused" => Ok(Self::Refused),
+            _ => Err(FromSqlError::InvalidType),
+        }
+    }
+}
+
 /// An outbox line for the owner's view.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -40,8 +88,8 @@ pub struct Entry {
     pub outgoing: Outgoing,
     /// not before this moment
     pub send_after: Timestamp,
-    /// `waiting`, `sent` or `refused`
-    pub outcome: String,
+    /// what became of it
+    pub outcome: Outcome,
 }
 
 /// What is wrong when a report cannot be written down.
@@ -92,10 +140,16 @@ pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<Entry>> {
         .collect()
 }
 
+/// How many reports are drawn and not sent.
+pub(crate) fn waiting(connection: &Connection) -> rusqlite::Result<u32> {
+    connection
+        .prepare_cached("SELECT count(*) FROM outbox WHERE outcome = ?1")?
+        .query_row([Outcome::Waiting], |row| row.get(0))
+}
+
 /// Notes that the server has counted a report, or refused it for good. The true tally behind it goes.
-pub(crate) fn settle(connection: &mut Connection, id: ReportId, counted: bool) -> rusqlite::Result<()> {
+pub(crate) fn settle(connection: &mut Connection, id: ReportId, outcome: Outcome) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    let outcome = if counted { "sent" } else { "refused" };
     transaction
         .prepare_cached("UPDATE outbox SET outcome = ?1 WHERE id = ?2 AND outcome = 'waiting'")?
         .execute(params![outcome, id.0])?;

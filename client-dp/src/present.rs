@@ -48,7 +48,10 @@ impl Present {
     /// Notes what was seen.
     pub fn note(self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         transaction
-            .prepare_cached("UPDATE workstation SET latest_week = ?1, doubted_since = ?2")?
+            .prepare_cached(
+                "UPDATE workstation SET latest_week = ?1, doubted_since = ?2
+                 WHERE latest_week <> ?1 OR doubted_since IS NOT ?2",
+            )?
             .execute(params![self.week.index(), self.doubted_since.map(Timestamp::as_second)])?;
         Ok(())
     }

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use stipple_catalog::Week;
 use zbus::wire::Variant;
 
+use crate::consent;
 use crate::event::Event;
 use crate::tallies;
 use crate::workstation::{Workstation, WorkstationError};
@@ -105,6 +106,7 @@ impl Workstation {
         // A tally lost in a power cut costs a little accuracy and no privacy: it need not wait for the disk.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         let transaction = connection.transaction()?;
+        let out = consent::opted_out(&transaction)?;
         let (mut known, mut read) = (false, false);
         for event in events {
             for definition in catalogue.active(present.today) {
@@ -112,6 +114,9 @@ impl Workstation {
                     known = true;
                     let Some(occurrence) = event.read(source, definition.aggregate) else { continue };
                     read = true;
+                    if consent::is_out(definition, &out) {
+                        continue;
+                    }
                     if let Some(change) = definition.aggregate.change(&definition.domain, occurrence) {
                         tallies::apply(&transaction, definition, week, change)?;
                     }

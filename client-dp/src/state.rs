@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
 /// "STPL", the mark of our database files.
 const APPLICATION_ID: i32 = 0x5354_504c;
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
 /// The state's file within the state directory.
 pub const FILE_NAME: &str = "stipple.sqlite";
 

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rand::{CryptoRng, RngExt};
-use rusqlite::{Connection, Transaction, params};
-use stipple_catalog::{Catalogue, Clock, Definition, Report, ReportId, Week, WeekError};
+use rusqlite::{Connection, Transaction};
+use stipple_catalog::{Catalogue, Category, Clock, Definition, Report, ReportId, Week, WeekError};
 
+use crate::consent::{Consent, consent_version};
 use crate::ledger::{self, SpendError};
-use crate::outbox::{self, Outgoing, PutError};
+use crate::marker::Marker;
+use crate::outbox::{self, Outcome, Outgoing, PutError};
 use crate::present::Present;
 use crate::probes;
 use crate::schedule::{self, Slot};
@@ -23,29 +25,6 @@ use crate::tallies;
 /// A week is reported if that can be drawn within this many weeks after it. The server refuses a report as late after one
 /// week more, which the sending window takes up.
 pub const REPORT_WINDOW_WEEKS: u16 = 3;
-
-/// The user's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Consent {
-    /// Never asked on this workstation: there is no state at all.
-    Unset,
-    /// No.
-    Off,
-    /// Yes.
-    On,
-}
-
-impl Consent {
-    /// The answer as the D-Bus interface spells it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unset => "unset",
-            Self::Off => "off",
-            Self::On => "on",
-        }
-    }
-}
 
 /// What went wrong on the workstation. Nothing left it.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +36,20 @@ pub enum WorkstationError {
     /// The clock is beyond any week.
     #[error("the clock cannot be right: {0}")]
     Clock(#[from] WeekError),
+    /// A yes under an administrator's lock.
+    #[error("an administrator has switched metrics off for this computer; nothing is recorded or sent")]
+    Locked,
+    /// What is to be switched off or on is not in the catalogue.
+    #[error("{0:?} is neither a metric nor a category of the catalogue: see them with stipple metrics")]
+    UnknownName(String),
+    /// A metric is to be on whose category is off.
+    #[error("{metric} is off because all of {category} is: opt in to {category} first")]
+    CategoryOff {
+        /// the metric's id
+        metric: String,
+        /// its category
+        category: Category,
+    },
     /// A report could not be made of a tally: a fault of the program or of its state.
     #[error("the report of {metric} could not be made: {detail}; nothing was spent or sent")]
     Report {
@@ -76,19 +69,28 @@ impl From<rusqlite::Error> for WorkstationError {
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Workstation {
-    catalogue: Arc<Catalogue>,
-    clock: Clock,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) clock: Clock,
     /// how long after its week a report's random moment may come
     send_window: Duration,
-    folder: Option<PathBuf>,
-    /// `None` until the first yes: without it there is no file
-    connection: Option<Connection>,
+    pub(crate) folder: Option<PathBuf>,
+    /// `None` until the first answer: without it there is no file
+    pub(crate) connection: Option<Connection>,
+    /// the version of the text that a yes is given to now
+    pub(crate) consent_version: String,
+    /// the file by which an administrator switches everything off
+    pub(crate) lock: Option<PathBuf>,
     /// a no that could not be carried out to the end yet; it holds all the same
-    unfinished_no: bool,
+    pub(crate) unfinished_no: bool,
+    /// something was deleted whose bytes are not overwritten yet
+    pub(crate) unscrubbed: bool,
+    /// what the marker's file says
+    marker: Marker,
 }
 
 impl Workstation {
-    /// A workstation with its state in a directory. Opening writes nothing, but finishes a no that a crash cut short.
+    /// A workstation with its state in a directory. Opening writes nothing, but finishes a no that a crash cut short, and
+    /// forfeits what an older copy of the state might spend twice.
     ///
     /// # Errors
     /// [`WorkstationError::State`] when there is a state that cannot be used.
@@ -98,9 +100,9 @@ impl Workstation {
         clock: Clock,
         send_window: Duration,
     ) -> Result<Self, WorkstationError> {
-        let connection = state::open(folder, false)?;
-        let folder = Some(folder.to_owned());
-        let workstation = Self { catalogue, clock, send_window, folder, connection, unfinished_no: false };
+        let mut workstation = Self::in_memory(catalogue, clock, send_window)?;
+        workstation.connection = state::open(folder, false)?;
+        workstation.folder = Some(folder.to_owned());
         workstation.check_opened()?;
         Ok(workstation)
     }
@@ -110,15 +112,71 @@ impl Workstation {
     /// # Errors
     /// [`WorkstationError::State`] when memory runs out.
     pub fn in_memory(catalogue: Arc<Catalogue>, clock: Clock, send_window: Duration) -> Result<Self, WorkstationError> {
-        Ok(Self { catalogue, clock, send_window, folder: None, connection: None, unfinished_no: false })
+        Ok(Self {
+            catalogue,
+            clock,
+            send_window,
+            folder: None,
+            connection: None,
+            consent_version: consent_version(),
+            lock: None,
+            unfinished_no: false,
+            unscrubbed: false,
+            marker: Marker::default(),
+        })
     }
 
-    fn check_opened(&self) -> Result<(), WorkstationError> {
+    /// The same, switched off for as long as there is a file `lock`, whatever the user answers.
+    #[must_use]
+    pub fn with_lock(mut self, lock: PathBuf) -> Self {
+        self.lock = Some(lock);
+        self
+    }
+
+    fn check_opened(&mut self) -> Result<(), WorkstationError> {
         let (Some(connection), Some(folder)) = (&self.connection, &self.folder) else { return Ok(()) };
         state::check_phase(connection, folder, self.clock.phase().name())?;
         if self.consent()? == Consent::Off {
             probes::forget(folder).map_err(|error| state::unusable(folder, error))?;
             state::scrub(connection)?;
+        }
+        self.reconcile()
+    }
+
+    /// Makes the state if there is none.
+    pub(crate) fn create_state(&mut self) -> Result<(), WorkstationError> {
+        if self.connection.is_some() {
+            return Ok(());
+        }
+        self.connection = match &self.folder {
+            Some(folder) => state::open(folder, true)?,
+            None => Some(state::in_memory()?),
+        };
+        self.reconcile()
+    }
+
+    /// Compares the state with the marker beside it; an older copy is made safe.
+    fn reconcile(&mut self) -> Result<(), WorkstationError> {
+        let (Some(connection), Some(folder)) = (&mut self.connection, &self.folder) else { return Ok(()) };
+        let Some(mark) = Marker::read(folder)? else { return Ok(()) };
+        self.marker = mark;
+        let own = Marker::of(connection)?;
+        if own.is_behind(mark) {
+            tracing::warn!("the state is an older copy: what it has left of the half-year's budget is forfeited");
+            let transaction = connection.transaction()?;
+            own.catch_up(&transaction, mark, self.clock.phase().name())?;
+            transaction.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Brings the marker beside the state up to date.
+    fn mark(&mut self) -> Result<(), WorkstationError> {
+        let (Some(connection), Some(folder)) = (&self.connection, &self.folder) else { return Ok(()) };
+        let own = Marker::of(connection)?;
+        if own != self.marker {
+            own.write(folder)?;
+            self.marker = own;
         }
         Ok(())
     }
@@ -157,86 +215,6 @@ impl Workstation {
         Ok(Present { now, today, week, doubted_since: None })
     }
 
-    /// The user's answer.
-    ///
-    /// # Errors
-    /// [`WorkstationError::State`] when the state cannot be read.
-    pub fn consent(&self) -> Result<Consent, WorkstationError> {
-        let Some(connection) = &self.connection else { return Ok(Consent::Unset) };
-        if self.unfinished_no {
-            return Ok(Consent::Off);
-        }
-        let mut statement = connection.prepare_cached("SELECT consent FROM workstation")?;
-        let mut rows = statement.query([])?;
-        Ok(match rows.next()?.map(|row| row.get::<_, bool>(0)).transpose()? {
-            None => Consent::Unset,
-            Some(false) => Consent::Off,
-            Some(true) => Consent::On,
-        })
-    }
-
-    /// Whether the answer is yes.
-    ///
-    /// # Errors
-    /// See [`Self::consent`].
-    pub fn is_on(&self) -> Result<bool, WorkstationError> {
-        Ok(self.consent()? == Consent::On)
-    }
-
-    /// Takes a yes. Weeks are reported from the next whole one on; an epoch that was drawn before keeps its draw.
-    ///
-    /// # Errors
-    /// [`WorkstationError`]; the answer is unchanged when it, or the epoch's draw, could not be written.
-    pub fn enable<R: CryptoRng>(&mut self, rng: &mut R) -> Result<(), WorkstationError> {
-        if self.is_on()? {
-            return Ok(());
-        }
-        if self.connection.is_none() {
-            self.connection = match &self.folder {
-                Some(folder) => state::open(folder, true)?,
-                None => Some(state::in_memory()?),
-            };
-        }
-        let (present, phase) = (self.present()?, self.clock.phase().name());
-        if let Some(connection) = &mut self.connection {
-            connection.pragma_update(None, "synchronous", "FULL")?;
-            let transaction = connection.transaction()?;
-            let (week, next) = (present.week.index(), present.week.next().index());
-            transaction.execute(
-                "INSERT INTO workstation (id, consent, observed_from, latest_week, phase) VALUES (1, 1, ?1, ?2, ?3)
-                 ON CONFLICT DO UPDATE SET consent = 1, observed_from = ?1",
-                params![next, week, phase],
-            )?;
-            present.note(&transaction)?;
-            schedule::draw(&transaction, &self.catalogue, present.week.epoch(), present.today, rng)?;
-            transaction.commit()?;
-            self.unfinished_no = false;
-        }
-        self.advance(rng)
-    }
-
-    /// Takes a no: tallies, outbox and counters go, and their bytes with them. The ledger stays, and with it the epoch's
-    /// draw, so that a later yes can neither spend again nor draw again.
-    ///
-    /// # Errors
-    /// [`WorkstationError::State`] when the state cannot be written. The answer is no all the same, and
-    /// [`Self::advance`] tries again.
-    pub fn disable(&mut self) -> Result<(), WorkstationError> {
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        self.unfinished_no = true;
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(
-            "UPDATE workstation SET consent = 0; DELETE FROM tally; DELETE FROM outbox; DELETE FROM dropped;",
-        )?;
-        transaction.commit()?;
-        if let Some(folder) = &self.folder {
-            probes::forget(folder).map_err(|error| state::unusable(folder, error))?;
-        }
-        state::scrub(connection)?;
-        self.unfinished_no = false;
-        Ok(())
-    }
-
     /// Brings the workstation to the present: draws the epoch's panel if that is to do, and turns every slot whose week is
     /// over into a report. The ledger's line and the randomised report are one durable transaction.
     ///
@@ -246,14 +224,20 @@ impl Workstation {
         if self.unfinished_no {
             return self.disable();
         }
-        if !self.is_on()? {
-            return Ok(());
+        self.clean_up()?;
+        if self.is_locked() {
+            self.erase()?;
         }
-        let present = self.present()?;
+        let (present, on) = (self.present()?, self.is_on()?);
         let Some(connection) = &mut self.connection else { return Ok(()) };
         connection.pragma_update(None, "synchronous", "FULL")?;
         let transaction = connection.transaction()?;
         present.note(&transaction)?;
+        if !on {
+            tallies::forget_before(&transaction, present.week)?;
+            transaction.commit()?;
+            return Ok(());
+        }
         schedule::draw(&transaction, &self.catalogue, present.week.epoch(), present.today, rng)?;
         transaction.commit()?;
 
@@ -263,13 +247,21 @@ impl Workstation {
             let send_after = send_moment(present.now, self.send_window, rng);
             failure = close(connection, &self.catalogue, &slot, present.week, send_after, rng).err().or(failure);
         }
-        if let Some(failure) = failure {
-            return Err(failure);
+        if failure.is_none() {
+            let transaction = connection.transaction()?;
+            tallies::forget_before(&transaction, present.week)?;
+            transaction.commit()?;
         }
-        let transaction = connection.transaction()?;
-        tallies::forget_before(&transaction, present.week)?;
-        transaction.commit()?;
-        Ok(())
+        self.mark()?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// The slots whose week is not over or not closed yet.
+    ///
+    /// # Errors
+    /// [`WorkstationError::State`] when the state cannot be read.
+    pub fn slots(&self) -> Result<Vec<Slot>, WorkstationError> {
+        self.connection.as_ref().map_or(Ok(Vec::new()), |connection| Ok(schedule::waiting(connection)?))
     }
 
     /// The reports whose moment has come. Empty without a yes.
@@ -289,7 +281,8 @@ impl Workstation {
     /// [`WorkstationError::State`] when the state cannot be written; the report is sent again later, under the same id.
     pub fn settle(&mut self, id: ReportId, counted: bool) -> Result<(), WorkstationError> {
         if let Some(connection) = &mut self.connection {
-            outbox::settle(connection, id, counted)?;
+            let outcome = if counted { Outcome::Sent } else { Outcome::Refused };
+            outbox::settle(connection, id, outcome)?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! The workstation without bus and network: a catalogue of every kind of metric, and the means to live through years of it.
 
 mod accuracy;
+mod answers;
 mod clock;
 mod damage;
 mod durability;
@@ -182,7 +183,8 @@ impl Rig {
     /// Every slot ever drawn: epoch, metric, week.
     fn slots(&self) -> Vec<(u16, String, Week)> {
         let connection = self.workstation.connection().unwrap();
-        let mut slots = connection.prepare("SELECT epoch, metric, week FROM slot ORDER BY epoch, metric").unwrap();
+        let mut slots =
+            connection.prepare_cached("SELECT epoch, metric, week FROM slot ORDER BY epoch, metric").unwrap();
         let rows = slots.query_map([], |row| Ok((row.get(0)?, row.get(1)?, Week::from_index(row.get(2)?)))).unwrap();
         rows.map(Result::unwrap).collect()
     }

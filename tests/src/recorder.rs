@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use stipple_catalog::{Epoch, Week, hex};
-use stipple_client_dp::dbus::{AggregateTimerProxy, Bus, EventRecorderServerProxy, MetricsProxy, PreviewRow};
+use stipple_client_dp::dbus::{AggregateTimerProxy, Bus, EventRecorderServerProxy, MetricsProxy};
+use stipple_client_dp::{Outcome, ReportRow};
 use zbus::Connection;
 use zbus::wire::Variant;
 
@@ -60,7 +61,7 @@ pub async fn drill(folder: &Path, catalog: &Path, server: &str, epoch: Epoch) ->
     stage.stipple("enable")?;
     recorder.stop()?;
     let recorder = stage.start(epoch.week(0), 0)?;
-    let weeks: BTreeSet<String> = stage.preview().await?.into_iter().map(|row| row.week).collect();
+    let weeks: BTreeSet<String> = stage.reports().await?.into_iter().map(|row| row.week).collect();
     recorder.stop()?;
     for week in weeks {
         let week: Week = week.parse()?;
@@ -72,8 +73,8 @@ pub async fn drill(folder: &Path, catalog: &Path, server: &str, epoch: Epoch) ->
         recorder.stop()?;
     }
     let recorder = stage.start(epoch.week(Epoch::WEEKS), 1)?;
-    let rows = stage.preview().await?;
-    let sent = rows.iter().filter(|row| row.outcome == "sent").count() as u64;
+    let rows = stage.reports().await?;
+    let sent = rows.iter().filter(|row| row.outcome == Outcome::Sent).count() as u64;
     stage.stipple("disable")?;
     let secrets = needles(&rows);
     let left = crate::leaks::search(&state_dir, &secrets)?;
@@ -102,15 +103,20 @@ impl Stage<'_> {
         Ok(Bus::Address(self.address.clone()).builder().build().await?)
     }
 
-    async fn preview(&self) -> anyhow::Result<Vec<PreviewRow>> {
-        Ok(MetricsProxy::new(&self.connection().await?).await?.preview().await?)
+    /// To come, and sent.
+    async fn reports(&self) -> anyhow::Result<Vec<ReportRow>> {
+        let connection = self.connection().await?;
+        let metrics = MetricsProxy::new(&connection).await?;
+        let mut rows = metrics.preview().await?;
+        rows.extend(metrics.sent().await?);
+        Ok(rows)
     }
 
     async fn wait_until_sent(&self, week: Week) -> anyhow::Result<()> {
         let deadline = Instant::now() + Duration::from_mins(1);
         loop {
-            let rows = self.preview().await?;
-            let open = rows.iter().filter(|row| row.week == week.to_string() && row.outcome != "sent").count();
+            let rows = self.reports().await?;
+            let open = rows.iter().filter(|row| row.week == week.to_string() && row.outcome != Outcome::Sent).count();
             if open == 0 {
                 return Ok(());
             }
@@ -140,7 +146,7 @@ async fn record(bus: &Connection) -> anyhow::Result<()> {
 }
 
 /// What must not be found: the recorded text, the events' ids, and every report's id and bytes.
-fn needles(rows: &[PreviewRow]) -> Vec<Vec<u8>> {
+fn needles(rows: &[ReportRow]) -> Vec<Vec<u8>> {
     let mut needles: Vec<Vec<u8>> = vec![APPLICATION.into()];
     for event in [APPLICATION_USED, PROGRAM_CRASHED, SESSION_TIME, UNKNOWN] {
         needles.push(event.to_be_bytes().to_vec());

@@ -49,7 +49,7 @@ pub async fn live(
     // Pauses between tries are drawn apart, so that a fault on the way changes no report.
     let mut pauses = ChaCha20Rng::from_rng(&mut rng);
     let mut counted = 0;
-    let drawn = workstation.preview()?;
+    let drawn = workstation.slots()?;
     let weeks: BTreeSet<Week> = drawn.iter().map(|row| row.week).collect();
     for week in weeks {
         clock.set(noon(week, 2)?);

@@ -31,6 +31,9 @@ struct Arguments {
     /// Where the state is kept. Nothing is written before the user's yes.
     #[arg(long, env = "STATE_DIRECTORY", default_value = "/var/lib/stipple")]
     state_dir: PathBuf,
+    /// While this file exists, nothing is recorded or sent, whatever the user answers.
+    #[arg(long, default_value = "/etc/stipple/disabled")]
+    lock: PathBuf,
     /// The catalogue of metrics [default: the installed one].
     #[arg(long)]
     catalog: Option<PathBuf>,
@@ -82,7 +85,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let catalogue = Catalogue::load(&arguments.catalog.unwrap_or_else(default_folder))?;
     let clock = Clock::system(arguments.phase, arguments.now)?;
     let window = Duration::from_secs(arguments.send_window);
-    let workstation = Workstation::open(&arguments.state_dir, Arc::new(catalogue), clock, window)?;
+    let workstation =
+        Workstation::open(&arguments.state_dir, Arc::new(catalogue), clock, window)?.with_lock(arguments.lock);
     let courier = match arguments.upload_socket {
         Some(path) => Courier::Socket(path),
         None => Courier::Direct(Uploader::new(&arguments.server, Patience::default())?),

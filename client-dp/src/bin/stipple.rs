@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use serde::Serialize;
-use stipple_client_dp::dbus::{Bus, EventRecorderServerProxy, MetricsProxy};
+use serde_json::json;
+use stipple_client_dp::dbus::{Bus, MetricsProxy, StatusRow};
+use stipple_client_dp::{BudgetRow, MetricRow, ReportRow};
 use zbus::Connection;
 
 /// See what this computer records and sends, and switch it on or off.
@@ -15,7 +17,8 @@ use zbus::Connection;
 #[command(
     version,
     after_help = "Example: stipple preview\n\n\
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the recorder is not running, 4 not allowed."
+    Exit codes: 0 done, 1 failed, 2 wrong usage or unknown metric, 3 the recorder is not running, 4 not allowed, \
+    5 switched off by an administrator."
 )]
 struct Arguments {
     /// The bus of the recorder: system, session, or a D-Bus address.
@@ -28,20 +31,51 @@ struct Arguments {
     command: Command,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 enum Command {
     /// Whether metrics are on, and where reports go.
+    #[command(after_help = "Example: stipple status --json | jq .consent")]
     Status,
-    /// Say yes: record, and send randomised reports.
-    Enable,
+    /// Say yes to the text that `stipple enable --text` prints: record, and send randomised reports.
+    #[command(after_help = "Example: stipple enable --text | less")]
+    Enable {
+        /// Print the text that a yes agrees to, and change nothing.
+        #[arg(long)]
+        text: bool,
+    },
     /// Say no: stop, and delete everything recorded. Only the spent budget is kept.
+    #[command(after_help = "Example: stipple disable")]
     Disable,
     /// What this week's events amount to, before randomisation.
+    #[command(after_help = "Example: stipple show --json | jq '.[].value'")]
     Show,
     /// What will be sent and when: the true value beside the exact bytes. Looking changes nothing.
+    #[command(after_help = "Example: stipple preview")]
     Preview,
+    /// What was sent, byte for byte.
+    #[command(after_help = "Example: stipple sent --json | jq '.[].bytes'")]
+    Sent,
     /// How much of this half-year's privacy budget is spent.
+    #[command(after_help = "Example: stipple budget")]
     Budget,
+    /// Every metric: what it asks, what it costs, and whether it is on.
+    #[command(after_help = "Example: stipple metrics")]
+    Metrics,
+    /// Switch a metric, or a whole category, off. Nobody can tell from the reports that it is off.
+    #[command(after_help = "Example: stipple opt-out usage")]
+    OptOut {
+        /// A metric's id, or hardware, settings, usage, performance or problems.
+        name: String,
+    },
+    /// Switch a metric, or a whole category, on again.
+    #[command(after_help = "Example: stipple opt-in usage.applications")]
+    OptIn {
+        /// A metric's id, or hardware, settings, usage, performance or problems.
+        name: String,
+    },
+    /// Delete everything recorded and not yet sent, and the list of what was sent. The answer and the spent budget stay.
+    #[command(after_help = "Example: stipple erase")]
+    Erase,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -79,8 +113,18 @@ fn explain(error: &zbus::Error) -> (u8, String) {
         SERVICE_UNKNOWN | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
             (3, "the recorder is not running on this bus; start it with: systemctl start stipple-recorderd".to_owned())
         }
-        AUTH_FAILED => (4, format!("not allowed: {error}")),
-        _ => (1, error.to_string()),
+        AUTH_FAILED => (4, format!("not allowed: {}", said(error))),
+        "org.stipple.Metrics1.Error.Locked" => (5, said(error)),
+        "org.stipple.Metrics1.Error.UnknownName" | "org.stipple.Metrics1.Error.CategoryOff" => (2, said(error)),
+        _ => (1, said(error)),
+    }
+}
+
+/// What the recorder says about a failure, without the error's name.
+fn said(error: &zbus::Error) -> String {
+    match error {
+        zbus::Error::MethodError(_, Some(text), _) => text.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -90,25 +134,23 @@ const AUTH_FAILED: &str = "org.freedesktop.DBus.Error.AuthFailed";
 async fn run(connection: &Connection, arguments: &Arguments) -> zbus::Result<String> {
     let metrics = MetricsProxy::new(connection).await?;
     let json = arguments.json;
-    match arguments.command {
-        Command::Status => render(json, &metrics.status().await?, |status| {
-            let mut text = format!(
-                "Metrics are {}.\n\nCatalogue  {} ({} metrics)\nHash       {}\nServer     {}\nWeek       {}\nWaiting    {} reports drawn and not yet sent\n",
-                status.consent,
-                status.catalogue,
-                status.metrics,
-                status.catalogue_hash,
-                status.server,
-                status.week,
-                status.waiting,
-            );
-            for (reason, events) in &status.dropped {
-                let _ = writeln!(text, "Dropped    {events} events: {reason}");
-            }
-            text
-        }),
-        Command::Enable => switch(connection, true, json).await,
-        Command::Disable => switch(connection, false, json).await,
+    let done = |fact: serde_json::Value, sentence: String| if json { format!("{fact}\n") } else { sentence };
+    Ok(match &arguments.command {
+        Command::Status => render(json, &metrics.status().await?, status)?,
+        Command::Enable { text: true } => {
+            let (text, version) = (metrics.consent_text().await?, metrics.consent_version().await?);
+            if json { format!("{}\n", json!({ "text": text, "version": version })) } else { text }
+        }
+        Command::Enable { text: false } => {
+            metrics.set_consent(true, &metrics.consent_version().await?).await?;
+            let sentence = "Metrics are on. See what will be sent with: stipple preview\n";
+            done(json!({ "enabled": true }), sentence.to_owned())
+        }
+        Command::Disable => {
+            metrics.set_consent(false, "").await?;
+            let sentence = "Metrics are off. Everything recorded has been deleted; only the spent budget is kept.\n";
+            done(json!({ "enabled": false }), sentence.to_owned())
+        }
         Command::Show => render(json, &metrics.tallies().await?, |rows| {
             let cells = rows.iter().map(|row| vec![row.metric.clone(), row.week.clone(), row.value.clone()]);
             table(
@@ -116,44 +158,79 @@ async fn run(connection: &Connection, arguments: &Arguments) -> zbus::Result<Str
                 cells,
                 "Nothing is recorded while metrics are off.",
             )
-        }),
+        })?,
         Command::Preview => render(json, &metrics.preview().await?, |rows| {
-            let cells = rows.iter().map(|row| {
-                let epsilon = row.epsilon.to_string();
-                vec![
-                    row.metric.clone(),
-                    row.week.clone(),
-                    epsilon,
-                    row.outcome.clone(),
-                    row.value.clone(),
-                    row.bytes.clone(),
-                ]
-            });
-            let head = ["metric", "week", "epsilon", "report", "true value", "exact bytes"];
-            table(&head, cells, "Nothing will be sent while metrics are off.")
-        }),
-        Command::Budget => render(json, &metrics.budget().await?, |budget| {
-            let mut text = format!("{} to {}: {} of {} spent\n", budget.first, budget.last, budget.spent, budget.cap);
-            if !budget.spends.is_empty() {
-                let cells = budget
-                    .spends
-                    .iter()
-                    .map(|(metric, week, cost)| vec![metric.clone(), week.clone(), cost.to_string()]);
-                text += &table(&["metric", "week", "epsilon"], cells, "");
-            }
-            text
-        }),
-    }
+            reports(rows, "Nothing will be sent while metrics are off.")
+        })?,
+        Command::Sent => render(json, &metrics.sent().await?, |rows| reports(rows, "Nothing was sent."))?,
+        Command::Budget => render(json, &metrics.budget().await?, budget)?,
+        Command::Metrics => render(json, &metrics.metrics().await?, |rows| catalogue(rows))?,
+        Command::OptOut { name } => {
+            metrics.opt_out(name).await?;
+            let sentence = format!(
+                "{name} is off: it is not recorded any more, and its reports say what they say when nothing happens.\n\
+                 A report that is drawn already is still sent; stipple erase withdraws it.\n"
+            );
+            done(json!({ "opted_out": name }), sentence)
+        }
+        Command::OptIn { name } => {
+            metrics.opt_in(name).await?;
+            done(json!({ "opted_in": name }), format!("{name} is on.\n"))
+        }
+        Command::Erase => {
+            metrics.erase().await?;
+            done(json!({ "erased": true }), "Everything recorded and drawn has been deleted.\n".to_owned())
+        }
+    })
 }
 
-async fn switch(connection: &Connection, on: bool, json: bool) -> zbus::Result<String> {
-    EventRecorderServerProxy::new(connection).await?.set_enabled(on).await?;
-    let sentence = if on {
-        "Metrics are on. See what will be sent with: stipple preview\n"
-    } else {
-        "Metrics are off. Everything recorded has been deleted; only the spent budget is kept.\n"
+fn status(status: &StatusRow) -> String {
+    let answer = match status.hold.as_str() {
+        "locked" => "switched off by this computer's administrator".to_owned(),
+        "text-changed" => {
+            "paused: the text that you agreed to has changed. Read it with: stipple enable --text".to_owned()
+        }
+        _ => status.consent.clone(),
     };
-    Ok(if json { format!("{}\n", serde_json::json!({ "enabled": on })) } else { sentence.to_owned() })
+    let mut text = format!(
+        "Metrics are {answer}.\n\nCatalogue  {} ({} metrics)\nHash       {}\nServer     {}\nWeek       {}\n\
+         Waiting    {} reports drawn and not yet sent\n",
+        status.catalogue, status.metrics, status.catalogue_hash, status.server, status.week, status.waiting,
+    );
+    if !status.opted_out.is_empty() {
+        let _ = writeln!(text, "Opted out  {}", status.opted_out.join(", "));
+    }
+    for (reason, events) in &status.dropped {
+        let _ = writeln!(text, "Dropped    {events} events: {reason}");
+    }
+    text
+}
+
+fn reports(rows: &[ReportRow], empty: &str) -> String {
+    let cells = rows.iter().map(|row| {
+        let (epsilon, outcome) = (row.epsilon.to_string(), row.outcome.name().to_owned());
+        let (metric, week, when) = (row.metric.clone(), row.week.clone(), row.send_after.clone());
+        vec![metric, week, epsilon, outcome, when, row.value.clone(), row.bytes.clone()]
+    });
+    table(&["metric", "week", "epsilon", "report", "not before", "true value", "exact bytes"], cells, empty)
+}
+
+fn budget(budget: &BudgetRow) -> String {
+    let mut text = format!("{} to {}: {} of {} spent\n", budget.first, budget.last, budget.spent, budget.cap);
+    if !budget.spends.is_empty() {
+        let cells = budget.spends.iter().map(|row| vec![row.metric.clone(), row.week.clone(), row.epsilon.to_string()]);
+        text += &table(&["metric", "week", "epsilon"], cells, "");
+    }
+    text
+}
+
+fn catalogue(rows: &[MetricRow]) -> String {
+    let cells = rows.iter().map(|row| {
+        let on = if row.on { "on" } else { "off" };
+        let (metric, epsilon, mechanism) = (row.metric.clone(), row.epsilon.to_string(), row.mechanism.clone());
+        vec![metric, on.to_owned(), epsilon, mechanism, row.question.clone()]
+    });
+    table(&["metric", "", "epsilon", "randomised by", "question"], cells, "The catalogue has no metric for today.")
 }
 
 fn render<T: Serialize>(json: bool, data: &T, human: impl FnOnce(&T) -> String) -> zbus::Result<String> {

@@ -16,7 +16,7 @@ use zbus::object_server::InterfaceRef;
 use zbus::wire::{OwnedVariant, Variant};
 use zbus::{Connection, fdo};
 
-use super::metrics::Metrics;
+use super::metrics::{Metrics, StatusRow};
 use super::quota::{BURST, Quotas, Refusal};
 use super::recorder::{AggregateTimer, Recorder, sender, timer_path};
 use super::timers::{Timer, Timers};
@@ -100,6 +100,8 @@ pub struct Daemon {
     uploads: AtomicU64,
     /// tells an upload under way that the user said no
     switched_off: Notify,
+    /// what the bus was last told
+    told: Mutex<Option<StatusRow>>,
 }
 
 impl Daemon {
@@ -115,6 +117,7 @@ impl Daemon {
             uploading: Mutex::default(),
             uploads: AtomicU64::new(0),
             switched_off: Notify::new(),
+            told: Mutex::default(),
         })
     }
 
@@ -142,6 +145,7 @@ impl Daemon {
             .build()
             .await?;
         let mut leavers = DBusProxy::new(&connection).await?.receive_name_owner_changed().await?;
+        warn_of(self.announce(&connection).await);
         ready();
         self.upload_in_background();
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + TICK, TICK);
@@ -152,6 +156,7 @@ impl Daemon {
                 () = connection.closed() => break,
                 _ = ticks.tick() => {
                     warn_of(self.update(Manager::ask(&connection).await).await);
+                    warn_of(self.announce(&connection).await);
                     self.upload_in_background();
                 }
                 Some(change) = leavers.next() => {
@@ -242,11 +247,40 @@ impl Daemon {
     pub(super) async fn set_enabled(&self, connection: &Connection, enabled: bool) -> Result<(), DaemonError> {
         let outcome = self.switch(connection, enabled).await;
         // After a failure too: the answer may have been written.
-        let recorder: InterfaceRef<Recorder> = connection.object_server().interface(RECORDER_PATH).await?;
-        recorder.get().await.enabled_changed(recorder.signal_emitter()).await?;
-        let metrics: InterfaceRef<Metrics> = connection.object_server().interface(METRICS_PATH).await?;
-        metrics.get().await.consent_changed(metrics.signal_emitter()).await?;
+        self.announce(connection).await?;
         outcome
+    }
+
+    /// Changes the workstation for its owner and tells the bus. What is no longer due is not sent by an upload under way.
+    pub(super) async fn change(
+        &self,
+        connection: &Connection,
+        change: impl FnOnce(&mut Workstation) -> Result<(), WorkstationError>,
+    ) -> Result<(), DaemonError> {
+        let outcome = change(&mut *self.workstation.lock().await);
+        self.switched_off.notify_waiters();
+        self.announce(connection).await?;
+        Ok(outcome?)
+    }
+
+    /// What the owner sees at a glance.
+    pub(super) async fn status(&self) -> Result<StatusRow, DaemonError> {
+        Ok(StatusRow::of(&*self.workstation.lock().await, &self.options.server)?)
+    }
+
+    /// Signals the properties that have changed since the last time.
+    async fn announce(&self, connection: &Connection) -> Result<(), DaemonError> {
+        let mut told = self.told.lock().await;
+        let status = self.status().await?;
+        if let Some(before) = told.replace(status.clone()) {
+            let recorder: InterfaceRef<Recorder> = connection.object_server().interface(RECORDER_PATH).await?;
+            if (&before.consent, &before.hold) != (&status.consent, &status.hold) {
+                recorder.get().await.enabled_changed(recorder.signal_emitter()).await?;
+            }
+            let metrics: InterfaceRef<Metrics> = connection.object_server().interface(METRICS_PATH).await?;
+            metrics.get().await.tell(metrics.signal_emitter(), &before, &status).await?;
+        }
+        Ok(())
     }
 
     async fn switch(&self, connection: &Connection, enabled: bool) -> Result<(), DaemonError> {

@@ -1,30 +1,78 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `org.stipple.Metrics1`: the owner's own view.
+//! `org.stipple.Metrics1`: the owner's own view and choice. `packaging/dbus/org.stipple.Metrics1.xml` documents it.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use stipple_catalog::Week;
 use zbus::message::Header;
-use zbus::{Connection, Type, fdo, interface};
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, DBusError, Type, fdo, interface};
 
 use super::daemon::{Daemon, DaemonError};
-use crate::workstation::WorkstationError;
+use crate::consent::CONSENT_TEXT;
+use crate::view::{BudgetRow, MetricRow, ReportRow, TallyRow};
+use crate::workstation::{Workstation, WorkstationError};
 
 const READ: &str = "org.stipple.Metrics1.read";
-const REFUSAL: &str = "Reading what this computer has recorded is for its users: log in at the computer itself";
+const SET_CONSENT: &str = "org.stipple.Metrics1.set-consent";
+const OPT_OUT: &str = "org.stipple.Metrics1.opt-out";
+const ERASE: &str = "org.stipple.Metrics1.erase";
+const NOT_YOURS: &str = "Reading what this computer has recorded is for its users: log in at the computer itself";
+const NOT_ADMIN: &str = "Changing this for the whole computer is for its administrators";
+
+/// The interface's own errors.
+#[derive(Debug, DBusError)]
+#[zbus(prefix = "org.stipple.Metrics1.Error")]
+enum MetricsError {
+    #[zbus(error)]
+    ZBus(zbus::Error),
+    /// an administrator has switched metrics off
+    Locked(String),
+    /// a yes to another text than the present one
+    TextChanged(String),
+    /// neither a metric nor a category
+    UnknownName(String),
+    /// the metric's category is off
+    CategoryOff(String),
+    /// the state could not be read or written
+    Failed(String),
+}
+
+impl From<DaemonError> for MetricsError {
+    fn from(error: DaemonError) -> Self {
+        let text = error.to_string();
+        match error {
+            DaemonError::Workstation(WorkstationError::Locked) => Self::Locked(text),
+            DaemonError::Workstation(WorkstationError::UnknownName(_)) => Self::UnknownName(text),
+            DaemonError::Workstation(WorkstationError::CategoryOff { .. }) => Self::CategoryOff(text),
+            _ => Self::Failed(text),
+        }
+    }
+}
+
+impl From<fdo::Error> for MetricsError {
+    fn from(error: fdo::Error) -> Self {
+        Self::ZBus(error.into())
+    }
+}
 
 /// The state at a glance.
-#[derive(Clone, Debug, Serialize, Deserialize, Type)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct StatusRow {
     /// `unset`, `off` or `on`
     pub consent: String,
+    /// why nothing happens whatever the answer was: `locked`, `text-changed`, or empty
+    pub hold: String,
+    /// the version of the text that the yes was given to; empty without a yes
+    pub agreed_version: String,
     /// the catalogue's name
     pub catalogue: String,
     /// the catalogue's hash
     pub catalogue_hash: String,
     /// the number of metrics that may be collected today
     pub metrics: u32,
+    /// the metrics and categories that are opted out of
+    pub opted_out: Vec<String>,
     /// where reports go
     pub server: String,
     /// the current week
@@ -35,137 +83,234 @@ pub struct StatusRow {
     pub dropped: Vec<(String, u64)>,
 }
 
-/// A metric's tally of the current week.
-#[derive(Clone, Debug, Serialize, Deserialize, Type)]
-pub struct TallyRow {
-    /// the metric's id
-    pub metric: String,
-    /// its title
-    pub title: String,
-    /// the week
-    pub week: String,
-    /// the value before randomisation
-    pub value: String,
-}
-
-/// A report to come.
-#[derive(Clone, Debug, Serialize, Deserialize, Type)]
-pub struct PreviewRow {
-    /// the metric's id
-    pub metric: String,
-    /// the week that it reports
-    pub week: String,
-    /// what it costs
-    pub epsilon: f64,
-    /// the value before randomisation
-    pub value: String,
-    /// `scheduled`, `waiting`, `sent` or `refused`
-    pub outcome: String,
-    /// the exact bytes in hexadecimal, once they are drawn
-    pub bytes: String,
-}
-
-/// The epoch's budget.
-#[derive(Clone, Debug, Serialize, Deserialize, Type)]
-pub struct BudgetRow {
-    /// the epoch's first week
-    pub first: String,
-    /// the epoch's last week
-    pub last: String,
-    /// its cap; 0 before it is drawn
-    pub cap: f64,
-    /// what is spent
-    pub spent: f64,
-    /// metric, week and cost of each report
-    pub spends: Vec<(String, String, f64)>,
+impl StatusRow {
+    /// What a workstation's owner sees at a glance.
+    ///
+    /// # Errors
+    /// [`WorkstationError`] when the state cannot be read.
+    pub(super) fn of(workstation: &Workstation, server: &str) -> Result<Self, WorkstationError> {
+        let catalogue = workstation.catalogue();
+        Ok(Self {
+            consent: workstation.consent()?.name().to_owned(),
+            hold: workstation.hold()?.map(|hold| hold.name().to_owned()).unwrap_or_default(),
+            agreed_version: workstation.agreed_version()?,
+            catalogue: catalogue.title.clone(),
+            catalogue_hash: catalogue.hash(),
+            metrics: u32::try_from(catalogue.active(workstation.clock().today()).count()).unwrap_or(u32::MAX),
+            opted_out: workstation.opted_out()?.into_iter().collect(),
+            server: server.to_owned(),
+            week: workstation.present()?.week.to_string(),
+            waiting: workstation.waiting()?,
+            dropped: workstation.dropped()?,
+        })
+    }
 }
 
 /// The object.
 #[derive(Debug)]
 pub(super) struct Metrics(pub Arc<Daemon>);
 
+impl Metrics {
+    /// A look at the workstation by a caller who may.
+    async fn look<T>(
+        &self,
+        connection: &Connection,
+        header: &Header<'_>,
+        look: impl FnOnce(&Workstation) -> Result<T, WorkstationError>,
+    ) -> Result<T, MetricsError> {
+        self.0.authority.demand(connection, header, READ, NOT_YOURS).await?;
+        Ok(look(&*self.0.workstation.lock().await).map_err(DaemonError::from)?)
+    }
+
+    /// Signals what differs between two looks at the state.
+    pub async fn tell(&self, emitter: &SignalEmitter<'_>, before: &StatusRow, after: &StatusRow) -> zbus::Result<()> {
+        if before.consent != after.consent {
+            self.consent_changed(emitter).await?;
+        }
+        if before.hold != after.hold {
+            self.hold_changed(emitter).await?;
+        }
+        if before.agreed_version != after.agreed_version {
+            self.agreed_version_changed(emitter).await?;
+        }
+        if before.opted_out != after.opted_out {
+            self.opted_out_changed(emitter).await?;
+        }
+        if before.waiting != after.waiting {
+            self.waiting_changed(emitter).await?;
+        }
+        if before.week != after.week {
+            self.week_changed(emitter).await?;
+        }
+        Ok(())
+    }
+
+    async fn seen(&self) -> fdo::Result<StatusRow> {
+        Ok(self.0.status().await?)
+    }
+}
+
 #[interface(name = "org.stipple.Metrics1")]
 impl Metrics {
     /// The user's answer: `unset`, `off` or `on`.
     #[zbus(property)]
     async fn consent(&self) -> fdo::Result<String> {
-        let workstation = self.0.workstation.lock().await;
-        Ok(workstation.consent().map_err(failed)?.name().to_owned())
+        Ok(self.seen().await?.consent)
     }
 
-    /// The state at a glance.
+    /// Why nothing is recorded or sent whatever the answer was: `locked`, `text-changed`, or empty.
+    #[zbus(property)]
+    async fn hold(&self) -> fdo::Result<String> {
+        Ok(self.seen().await?.hold)
+    }
+
+    /// The text that a yes agrees to.
+    #[zbus(property(emits_changed_signal = "const"))]
+    #[expect(clippy::unused_self, reason = "a property belongs to an object")]
+    fn consent_text(&self) -> &'static str {
+        CONSENT_TEXT
+    }
+
+    /// The version of that text.
+    #[zbus(property(emits_changed_signal = "const"))]
+    async fn consent_version(&self) -> String {
+        self.0.workstation.lock().await.consent_version.clone()
+    }
+
+    /// The version of the text that the yes was given to; empty without a yes.
+    #[zbus(property)]
+    async fn agreed_version(&self) -> fdo::Result<String> {
+        Ok(self.seen().await?.agreed_version)
+    }
+
+    /// The metrics, by id, and the categories that are opted out of.
+    #[zbus(property)]
+    async fn opted_out(&self) -> fdo::Result<Vec<String>> {
+        Ok(self.seen().await?.opted_out)
+    }
+
+    /// How many reports are drawn and wait to be sent.
+    #[zbus(property)]
+    async fn waiting(&self) -> fdo::Result<u32> {
+        Ok(self.seen().await?.waiting)
+    }
+
+    /// The current week.
+    #[zbus(property)]
+    async fn week(&self) -> fdo::Result<String> {
+        Ok(self.seen().await?.week)
+    }
+
+    /// Where reports go.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn server(&self) -> String {
+        self.0.options.server.clone()
+    }
+
+    /// The catalogue's hash.
+    #[zbus(property(emits_changed_signal = "const"))]
+    async fn catalogue_hash(&self) -> String {
+        self.0.workstation.lock().await.catalogue().hash()
+    }
+
+    /// Everything above in one look.
+    #[zbus(out_args("status"))]
     async fn status(&self) -> fdo::Result<StatusRow> {
-        let workstation = self.0.workstation.lock().await;
-        let catalogue = workstation.catalogue();
-        let waiting = workstation.preview().map_err(failed)?.iter().filter(|row| row.outcome == "waiting").count();
-        Ok(StatusRow {
-            consent: workstation.consent().map_err(failed)?.name().to_owned(),
-            catalogue: catalogue.title.clone(),
-            catalogue_hash: catalogue.hash(),
-            metrics: u32::try_from(catalogue.active(workstation.clock().today()).count()).unwrap_or(u32::MAX),
-            server: self.0.options.server.clone(),
-            week: workstation.present().map_err(failed)?.week.to_string(),
-            waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
-            dropped: workstation.dropped().map_err(failed)?,
-        })
+        self.seen().await
+    }
+
+    /// Takes the user's answer. A yes names the version of the text that was shown, and is refused for another one.
+    async fn set_consent(
+        &self,
+        agreed: bool,
+        version: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), MetricsError> {
+        self.0.authority.demand(connection, &header, SET_CONSENT, NOT_ADMIN).await?;
+        if agreed && version != self.consent_version().await {
+            return Err(MetricsError::TextChanged(
+                "that is not the version of the present text: read it anew".to_owned(),
+            ));
+        }
+        Ok(self.0.set_enabled(connection, agreed).await?)
+    }
+
+    /// Switches a metric, or a whole category, off. Its slots are still answered, as if nothing had happened.
+    async fn opt_out(
+        &self,
+        name: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), MetricsError> {
+        self.0.authority.demand(connection, &header, OPT_OUT, NOT_ADMIN).await?;
+        Ok(self.0.change(connection, |workstation| workstation.set_opted_out(name, true)).await?)
+    }
+
+    /// Switches a metric, or a whole category, on again.
+    async fn opt_in(
+        &self,
+        name: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), MetricsError> {
+        self.0.authority.demand(connection, &header, OPT_OUT, NOT_ADMIN).await?;
+        Ok(self.0.change(connection, |workstation| workstation.set_opted_out(name, false)).await?)
+    }
+
+    /// Deletes everything recorded and drawn. The answer, the opt-outs and the spent budget stay.
+    async fn erase(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), MetricsError> {
+        self.0.authority.demand(connection, &header, ERASE, NOT_ADMIN).await?;
+        Ok(self.0.change(connection, Workstation::erase).await?)
+    }
+
+    /// The catalogue's metrics and which of them are on.
+    #[zbus(out_args("metrics"))]
+    async fn metrics(&self) -> Result<Vec<MetricRow>, MetricsError> {
+        Ok(self.0.workstation.lock().await.metrics().map_err(DaemonError::from)?)
     }
 
     /// This week's tallies.
+    #[zbus(out_args("tallies"))]
     async fn tallies(
         &self,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> fdo::Result<Vec<TallyRow>> {
-        self.0.authority.demand(connection, &header, READ, REFUSAL).await?;
-        let workstation = self.0.workstation.lock().await;
-        let title = |metric: &str| workstation.catalogue().get(metric).map(|d| d.title.clone()).unwrap_or_default();
-        let rows = workstation.tallies().map_err(failed)?.into_iter().map(|tally| TallyRow {
-            title: title(&tally.metric),
-            metric: tally.metric,
-            week: tally.week.to_string(),
-            value: tally.value,
-        });
-        Ok(rows.collect())
+    ) -> Result<Vec<TallyRow>, MetricsError> {
+        self.look(connection, &header, Workstation::tallies).await
     }
 
-    /// The reports of this epoch: scheduled, drawn, sent. Looking changes nothing.
+    /// The reports to come: scheduled, or drawn and waiting. Looking changes nothing.
+    #[zbus(out_args("reports"))]
     async fn preview(
         &self,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> fdo::Result<Vec<PreviewRow>> {
-        self.0.authority.demand(connection, &header, READ, REFUSAL).await?;
-        let rows = self.0.workstation.lock().await.preview().map_err(failed)?.into_iter().map(|row| PreviewRow {
-            metric: row.metric,
-            week: row.week.to_string(),
-            epsilon: row.epsilon.map_or(0.0, f64::from),
-            value: row.value,
-            outcome: row.outcome,
-            bytes: row.bytes,
-        });
-        Ok(rows.collect())
+    ) -> Result<Vec<ReportRow>, MetricsError> {
+        self.look(connection, &header, Workstation::preview).await
     }
 
-    /// The epoch's budget and what it went to.
+    /// The reports that were sent, byte for byte.
+    #[zbus(out_args("reports"))]
+    async fn sent(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<ReportRow>, MetricsError> {
+        self.look(connection, &header, Workstation::sent).await
+    }
+
+    /// The half-year's budget and what it went to.
+    #[zbus(out_args("budget"))]
     async fn budget(
         &self,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> fdo::Result<BudgetRow> {
-        self.0.authority.demand(connection, &header, READ, REFUSAL).await?;
-        let budget = self.0.workstation.lock().await.budget().map_err(failed)?;
-        let week = |week: Week| week.to_string();
-        let micros: u64 = budget.spends.iter().map(|spend| u64::from(spend.epsilon.micros())).sum();
-        Ok(BudgetRow {
-            first: week(budget.first),
-            last: week(budget.last),
-            cap: budget.cap.map_or(0.0, f64::from),
-            spent: micros as f64 / 1e6,
-            spends: budget.spends.into_iter().map(|s| (s.metric, week(s.week), f64::from(s.epsilon))).collect(),
-        })
+    ) -> Result<BudgetRow, MetricsError> {
+        self.look(connection, &header, Workstation::budget).await
     }
-}
-
-fn failed(error: WorkstationError) -> fdo::Error {
-    DaemonError::from(error).into()
 }

@@ -22,7 +22,7 @@ use zbus::connection;
 
 pub use authority::Authority;
 pub use daemon::{Daemon, DaemonError, Options};
-pub use metrics::{BudgetRow, PreviewRow, StatusRow, TallyRow};
+pub use metrics::StatusRow;
 pub use proxies::{AggregateTimerProxy, EventRecorderServerProxy, MetricsProxy};
 
 /// The recorder's name on the bus, as libeosmetrics looks for it.

@@ -4,7 +4,8 @@
 use zbus::proxy;
 use zbus::wire::{OwnedObjectPath, Variant};
 
-use super::metrics::{BudgetRow, PreviewRow, StatusRow, TallyRow};
+use super::metrics::StatusRow;
+use crate::view::{BudgetRow, MetricRow, ReportRow, TallyRow};
 
 /// The recorder.
 #[proxy(
@@ -79,12 +80,43 @@ pub trait Metrics {
     /// `unset`, `off` or `on`.
     #[zbus(property)]
     fn consent(&self) -> zbus::Result<String>;
+    /// `locked`, `text-changed`, or empty.
+    #[zbus(property)]
+    fn hold(&self) -> zbus::Result<String>;
+    /// The text that a yes agrees to.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn consent_text(&self) -> zbus::Result<String>;
+    /// Its version.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn consent_version(&self) -> zbus::Result<String>;
+    /// The metrics and categories that are opted out of.
+    #[zbus(property)]
+    fn opted_out(&self) -> zbus::Result<Vec<String>>;
+    /// How many reports wait.
+    #[zbus(property)]
+    fn waiting(&self) -> zbus::Result<u32>;
     /// The state at a glance.
     fn status(&self) -> zbus::Result<StatusRow>;
+    /// Takes the user's answer.
+    #[zbus(allow_interactive_auth)]
+    fn set_consent(&self, agreed: bool, version: &str) -> zbus::Result<()>;
+    /// Switches a metric or a category off.
+    #[zbus(allow_interactive_auth)]
+    fn opt_out(&self, name: &str) -> zbus::Result<()>;
+    /// Switches a metric or a category on again.
+    #[zbus(allow_interactive_auth)]
+    fn opt_in(&self, name: &str) -> zbus::Result<()>;
+    /// Deletes everything recorded and drawn.
+    #[zbus(allow_interactive_auth)]
+    fn erase(&self) -> zbus::Result<()>;
+    /// The catalogue's metrics.
+    fn metrics(&self) -> zbus::Result<Vec<MetricRow>>;
     /// This week's tallies.
     fn tallies(&self) -> zbus::Result<Vec<TallyRow>>;
-    /// The reports of this epoch.
-    fn preview(&self) -> zbus::Result<Vec<PreviewRow>>;
-    /// The epoch's budget.
+    /// The reports to come.
+    fn preview(&self) -> zbus::Result<Vec<ReportRow>>;
+    /// The reports that were sent.
+    fn sent(&self) -> zbus::Result<Vec<ReportRow>>;
+    /// The half-year's budget.
     fn budget(&self) -> zbus::Result<BudgetRow>;
 }

@@ -91,7 +91,7 @@ fn a_no_answers_every_question_with_nothing() {
     // A later yes brings nothing back.
     rig.enable().unwrap();
     assert!(rig.workstation.due().unwrap().is_empty());
-    assert!(rig.workstation.preview().unwrap().iter().all(|row| row.outcome == "scheduled"));
+    assert!(rig.workstation.preview().unwrap().iter().all(|row| row.outcome == crate::Outcome::Scheduled));
 }
 
 #[test]

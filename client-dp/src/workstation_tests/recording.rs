@@ -13,11 +13,11 @@ fn enabled() -> Rig {
 }
 
 #[test]
-fn consent_is_unset_then_on_then_off() {
+fn consent_is_unset_until_it_is_answered() {
     let mut rig = Rig::new(1);
     assert_eq!(rig.workstation.consent().unwrap(), Consent::Unset);
     rig.workstation.disable().unwrap();
-    assert_eq!(rig.workstation.consent().unwrap(), Consent::Unset);
+    assert_eq!(rig.workstation.consent().unwrap(), Consent::Off);
     rig.enable().unwrap();
     assert_eq!(rig.workstation.consent().unwrap(), Consent::On);
     rig.workstation.disable().unwrap();
@@ -35,7 +35,6 @@ fn without_a_yes_nothing_is_recorded_and_no_file_is_written() {
         rig.record(99, "unknown");
         rig.go_to(EPOCH.week(offset));
     }
-    rig.workstation.disable().unwrap();
     assert!(rig.workstation.tallies().unwrap().is_empty() && rig.workstation.preview().unwrap().is_empty());
     assert!(rig.workstation.due().unwrap().is_empty() && rig.workstation.dropped().unwrap().is_empty());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -87,8 +87,12 @@ fn a_week_is_reported_only_when_wholly_observed_and_in_time() {
         rig.enable().unwrap();
         rig.go_to(EPOCH.week(22));
         for (_, metric, week) in rig.slots() {
-            let sent =
-                rig.workstation.preview().unwrap().into_iter().any(|p| p.metric == metric && p.outcome == "waiting");
+            let sent = rig
+                .workstation
+                .preview()
+                .unwrap()
+                .into_iter()
+                .any(|p| p.metric == metric && p.outcome == crate::Outcome::Waiting);
             let in_time =
                 week > EPOCH.week(12) && week < EPOCH.week(22) && EPOCH.week(22).since(week) <= REPORT_WINDOW_WEEKS;
             assert_eq!(sent, in_time, "seed {seed}: {metric} in {week}");

@@ -15,8 +15,8 @@ fn after(week: Week) -> String {
 }
 
 fn rows(corner: &Corner, outcome: &str) -> Vec<Value> {
-    let preview = corner.json("preview");
-    preview.as_array().unwrap().iter().filter(|row| row["outcome"] == outcome).cloned().collect()
+    let all = [corner.json("preview"), corner.json("sent")];
+    all.iter().flat_map(|rows| rows.as_array().unwrap()).filter(|row| row["outcome"] == outcome).cloned().collect()
 }
 
 fn text(row: &Value, field: &str) -> String {
