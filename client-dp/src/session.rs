@@ -182,12 +182,11 @@ fn accessibility(listing: &str) -> Vec<Observation> {
 /// `app[-LAUNCHER]-ID-RANDOM.scope`, or `app[-LAUNCHER]-ID[@RANDOM].service`, where a hyphen in a name is `\x2d`.
 fn application(unit: &str) -> Option<String> {
     let unit = unit.strip_prefix("app-")?;
-    let name = match unit.strip_suffix(".scope") {
-        Some(scope) => scope.rsplit_once('-')?.0,
-        None => {
-            let service = unit.strip_suffix(".service")?;
-            service.split_once('@').map_or(service, |(name, _)| name)
-        }
+    let name = if let Some(scope) = unit.strip_suffix(".scope") {
+        scope.rsplit_once('-')?.0
+    } else {
+        let service = unit.strip_suffix(".service")?;
+        service.split_once('@').map_or(service, |(name, _)| name)
     };
     let id = name.rsplit_once('-').map_or(name, |(_, id)| id).replace("\\x2d", "-");
     (!id.is_empty()).then_some(id)

@@ -13,6 +13,7 @@ mod quotas;
 mod recording;
 #[path = "../support/server.rs"]
 mod server;
+#[expect(clippy::needless_pass_by_value, clippy::unused_self, reason = "an interface decides its arguments")]
 mod session;
 mod timers;
 mod trouble;
