@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use stipple_catalog::{Epoch, Week, hex};
-use stipple_client_dp::{Outcome, ReportRow};
 use stipple_client_dp::dbus::{AggregateTimerProxy, Bus, EventRecorderServerProxy, MetricsProxy};
+use stipple_client_dp::{Outcome, ReportRow};
 use zbus::Connection;
 use zbus::wire::Variant;
 

@@ -6,7 +6,7 @@ mod command;
 mod contract;
 mod corner;
 mod drill;
-#[expect(clippy::needless_pass_by_value, reason = "an interface takes its arguments by value")]
+mod interface;
 mod polkit;
 mod recording;
 #[path = "../support/server.rs"]
