@@ -149,9 +149,5 @@ async fn look(metrics: &MetricsProxy<'_>) -> News {
 async fn read(metrics: &MetricsProxy<'_>) -> zbus::Result<Records> {
     let mut reports = metrics.preview().await?;
     reports.extend(metrics.sent().await?);
-    Ok(Records {
-        tallies: metrics.tallies().await?,
-        reports,
-        budget: metrics.budget().await?,
-    })
+    Ok(Records { tallies: metrics.tallies().await?, reports, budget: metrics.budget().await? })
 }

@@ -104,8 +104,8 @@ fn look(rig: &Rig, story: &str) {
         assert_eq!(before[3..6], [0, 0, 0], "something is kept without a yes: {story}");
     }
     let out = workstation.opted_out().unwrap();
-    let mut tallied = connection.prepare_cached("SELECT DISTINCT metric FROM tally").unwrap();
-    for metric in tallied.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap) {
+    let mut recorded = connection.prepare_cached("SELECT DISTINCT metric FROM tally").unwrap();
+    for metric in recorded.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap) {
         let off = workstation.catalogue().get(&metric).is_some_and(|definition| consent::is_out(definition, &out));
         assert!(!off, "{metric} is recorded although it is off: {story}");
     }
