@@ -24,6 +24,7 @@ trait Metrics {
     fn status(&self) -> zbus::Result<Status>;
     fn tallies(&self) -> zbus::Result<Vec<Tally>>;
     fn preview(&self) -> zbus::Result<Vec<Report>>;
+    fn sent(&self) -> zbus::Result<Vec<Report>>;
     fn budget(&self) -> zbus::Result<Budget>;
 }
 
@@ -146,9 +147,7 @@ async fn look(metrics: &MetricsProxy<'_>) -> News {
 }
 
 async fn read(metrics: &MetricsProxy<'_>) -> zbus::Result<Records> {
-    Ok(Records {
-        tallies: metrics.tallies().await?,
-        reports: metrics.preview().await?,
-        budget: metrics.budget().await?,
-    })
+    let mut reports = metrics.preview().await?;
+    reports.extend(metrics.sent().await?);
+    Ok(Records { tallies: metrics.tallies().await?, reports, budget: metrics.budget().await? })
 }

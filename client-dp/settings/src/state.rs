@@ -8,9 +8,12 @@ use zbus::Type;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Status {
     pub consent: String,
+    pub hold: String,
+    pub agreed_version: String,
     pub catalogue: String,
     pub catalogue_hash: String,
     pub metrics: u32,
+    pub opted_out: Vec<String>,
     pub server: String,
     pub week: String,
     pub waiting: u32,
@@ -26,7 +29,7 @@ pub struct Tally {
     pub value: String,
 }
 
-/// A row of `org.stipple.Metrics1.Preview`.
+/// A row of `org.stipple.Metrics1.Preview` and `Sent`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Type)]
 pub struct Report {
     pub metric: String,
@@ -34,7 +37,16 @@ pub struct Report {
     pub epsilon: f64,
     pub value: String,
     pub outcome: String,
+    pub send_after: String,
     pub bytes: String,
+}
+
+/// A line of the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Type)]
+pub struct Spend {
+    pub metric: String,
+    pub week: String,
+    pub epsilon: f64,
 }
 
 /// `org.stipple.Metrics1.Budget`.
@@ -44,7 +56,7 @@ pub struct Budget {
     pub last: String,
     pub cap: f64,
     pub spent: f64,
-    pub spends: Vec<(String, String, f64)>,
+    pub spends: Vec<Spend>,
 }
 
 /// What polkit lets only the computer's users read.
@@ -93,8 +105,6 @@ pub enum Page {
 pub struct State {
     pub absence: Option<(&'static str, String)>,
     pub snapshot: Option<Snapshot>,
-    /// The recorder writes nothing before a yes, not even a no: it is remembered here, while the window is open.
-    declined: bool,
 }
 
 impl State {
@@ -109,7 +119,8 @@ impl State {
                 self.absence = None;
                 self.snapshot = Some(*snapshot);
             }
-            News::Taken(on) => self.declined = !on,
+            // The recorder signals the change, and the window looks again.
+            News::Taken(_) => {}
             News::Refused(reason) => return Some(reason),
         }
         None
@@ -118,9 +129,9 @@ impl State {
     /// The page to show.
     pub fn page(&self) -> Page {
         match &self.snapshot {
-            Some(snapshot) => match snapshot.status.consent.as_str() {
-                "on" => Page::Answer { on: true },
-                "unset" if !self.declined => Page::Question,
+            Some(Snapshot { status, .. }) => match (status.consent.as_str(), status.hold.as_str()) {
+                ("on", "") => Page::Answer { on: true },
+                ("unset", "") | ("on", "text-changed") => Page::Question,
                 _ => Page::Answer { on: false },
             },
             None if self.absence.is_some() => Page::Absent,
@@ -157,12 +168,20 @@ mod tests {
     }
 
     #[test]
-    fn a_no_is_not_asked_again_although_the_recorder_keeps_none() {
+    fn a_changed_text_asks_again_and_a_lock_does_not() {
+        let held = |consent: &str, hold: &str| {
+            let status = Status { consent: consent.to_owned(), hold: hold.to_owned(), ..Status::default() };
+            News::Present(Box::new(Snapshot { status, records: Ok(Records::default()) }))
+        };
         let mut state = State::default();
-        state.take(present("unset"));
-        state.take(News::Taken(false));
-        state.take(present("unset"));
-        assert_eq!(state.page(), Page::Answer { on: false });
+        for (news, page) in [
+            (held("on", "text-changed"), Page::Question),
+            (held("on", "locked"), Page::Answer { on: false }),
+            (held("unset", "locked"), Page::Answer { on: false }),
+        ] {
+            state.take(news);
+            assert_eq!(state.page(), page);
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub fn question(status: &Status) -> String {
 pub fn answer(on: bool, status: &Status) -> String {
     if on {
         format!("On: randomised reports go to {}. Switching off deletes what was recorded.", status.server)
+    } else if status.hold == "locked" {
+        "Off: this computer's administrator has switched metrics off".to_owned()
     } else {
         "Off: nothing is recorded or sent".to_owned()
     }
@@ -150,6 +152,7 @@ pub fn refusal(error: &zbus::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::Spend;
 
     fn row(outcome: &str, value: &str, bytes: &str) -> Report {
         Report {
@@ -158,6 +161,7 @@ mod tests {
             epsilon: 1.0,
             value: value.to_owned(),
             outcome: outcome.to_owned(),
+            send_after: String::new(),
             bytes: bytes.to_owned(),
         }
     }
@@ -199,7 +203,7 @@ mod tests {
         assert_eq!(budget(&drawn), None);
         assert!(fraction(&drawn).abs() < f64::EPSILON);
         (drawn.cap, drawn.spent) = (4.0, 1.5);
-        drawn.spends.push(("hardware.ram-class".into(), "2026-W49".into(), 1.5));
+        drawn.spends.push(Spend { metric: "hardware.ram-class".into(), week: "2026-W49".into(), epsilon: 1.5 });
         let (spent, weeks) = budget(&drawn).unwrap();
         assert_eq!((spent.as_str(), weeks.as_str()), ("ε 1.5 of 4 spent", "Weeks 2026-W36 to 2027-W08, 1 report"));
         assert!((fraction(&drawn) - 0.375).abs() < 1e-9);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
-use zbus::{Connection, DBusError, Type, fdo, interface};
+use zbus::{BoxDBusError, Connection, DBusError, Type, fdo, interface};
 
 use super::daemon::{Daemon, DaemonError};
 use crate::consent::CONSENT_TEXT;
@@ -24,8 +24,6 @@ const NOT_ADMIN: &str = "Changing this for the whole computer is for its adminis
 #[derive(Debug, DBusError)]
 #[zbus(prefix = "org.stipple.Metrics1.Error")]
 enum MetricsError {
-    #[zbus(error)]
-    ZBus(zbus::Error),
     /// an administrator has switched metrics off
     Locked(String),
     /// a yes to another text than the present one
@@ -50,10 +48,12 @@ impl From<DaemonError> for MetricsError {
     }
 }
 
-impl From<fdo::Error> for MetricsError {
-    fn from(error: fdo::Error) -> Self {
-        Self::ZBus(error.into())
-    }
+fn failed(error: impl Into<DaemonError>) -> BoxDBusError {
+    Box::new(MetricsError::from(error.into()))
+}
+
+fn refused(error: fdo::Error) -> BoxDBusError {
+    Box::new(error)
 }
 
 /// The state at a glance.
@@ -117,9 +117,9 @@ impl Metrics {
         connection: &Connection,
         header: &Header<'_>,
         look: impl FnOnce(&Workstation) -> Result<T, WorkstationError>,
-    ) -> Result<T, MetricsError> {
-        self.0.authority.demand(connection, header, READ, NOT_YOURS).await?;
-        Ok(look(&*self.0.workstation.lock().await).map_err(DaemonError::from)?)
+    ) -> Result<T, BoxDBusError> {
+        self.0.authority.demand(connection, header, READ, NOT_YOURS).await.map_err(refused)?;
+        look(&*self.0.workstation.lock().await).map_err(failed)
     }
 
     /// Signals what differs between two looks at the state.
@@ -226,14 +226,14 @@ impl Metrics {
         version: &str,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> Result<(), MetricsError> {
-        self.0.authority.demand(connection, &header, SET_CONSENT, NOT_ADMIN).await?;
+    ) -> Result<(), BoxDBusError> {
+        self.0.authority.demand(connection, &header, SET_CONSENT, NOT_ADMIN).await.map_err(refused)?;
         if agreed && version != self.consent_version().await {
-            return Err(MetricsError::TextChanged(
+            return Err(Box::new(MetricsError::TextChanged(
                 "that is not the version of the present text: read it anew".to_owned(),
-            ));
+            )));
         }
-        Ok(self.0.set_enabled(connection, agreed).await?)
+        self.0.set_enabled(connection, agreed).await.map_err(failed)
     }
 
     /// Switches a metric, or a whole category, off. Its slots are still answered, as if nothing had happened.
@@ -242,9 +242,9 @@ impl Metrics {
         name: &str,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> Result<(), MetricsError> {
-        self.0.authority.demand(connection, &header, OPT_OUT, NOT_ADMIN).await?;
-        Ok(self.0.change(connection, |workstation| workstation.set_opted_out(name, true)).await?)
+    ) -> Result<(), BoxDBusError> {
+        self.0.authority.demand(connection, &header, OPT_OUT, NOT_ADMIN).await.map_err(refused)?;
+        self.0.change(connection, |workstation| workstation.set_opted_out(name, true)).await.map_err(failed)
     }
 
     /// Switches a metric, or a whole category, on again.
@@ -253,9 +253,9 @@ impl Metrics {
         name: &str,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> Result<(), MetricsError> {
-        self.0.authority.demand(connection, &header, OPT_OUT, NOT_ADMIN).await?;
-        Ok(self.0.change(connection, |workstation| workstation.set_opted_out(name, false)).await?)
+    ) -> Result<(), BoxDBusError> {
+        self.0.authority.demand(connection, &header, OPT_OUT, NOT_ADMIN).await.map_err(refused)?;
+        self.0.change(connection, |workstation| workstation.set_opted_out(name, false)).await.map_err(failed)
     }
 
     /// Deletes everything recorded and drawn. The answer, the opt-outs and the spent budget stay.
@@ -263,15 +263,15 @@ impl Metrics {
         &self,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> Result<(), MetricsError> {
-        self.0.authority.demand(connection, &header, ERASE, NOT_ADMIN).await?;
-        Ok(self.0.change(connection, Workstation::erase).await?)
+    ) -> Result<(), BoxDBusError> {
+        self.0.authority.demand(connection, &header, ERASE, NOT_ADMIN).await.map_err(refused)?;
+        self.0.change(connection, Workstation::erase).await.map_err(failed)
     }
 
     /// The catalogue's metrics and which of them are on.
     #[zbus(out_args("metrics"))]
-    async fn metrics(&self) -> Result<Vec<MetricRow>, MetricsError> {
-        Ok(self.0.workstation.lock().await.metrics().map_err(DaemonError::from)?)
+    async fn metrics(&self) -> Result<Vec<MetricRow>, BoxDBusError> {
+        self.0.workstation.lock().await.metrics().map_err(failed)
     }
 
     /// This week's tallies.
@@ -280,7 +280,7 @@ impl Metrics {
         &self,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> Result<Vec<TallyRow>, MetricsError> {
+    ) -> Result<Vec<TallyRow>, BoxDBusError> {
         self.look(connection, &header, Workstation::tallies).await
     }
 
@@ -290,7 +290,7 @@ impl Metrics {
         &self,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> Result<Vec<ReportRow>, MetricsError> {
+    ) -> Result<Vec<ReportRow>, BoxDBusError> {
         self.look(connection, &header, Workstation::preview).await
     }
 
@@ -300,7 +300,7 @@ impl Metrics {
         &self,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> Result<Vec<ReportRow>, MetricsError> {
+    ) -> Result<Vec<ReportRow>, BoxDBusError> {
         self.look(connection, &header, Workstation::sent).await
     }
 
@@ -310,7 +310,7 @@ impl Metrics {
         &self,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> Result<BudgetRow, MetricsError> {
+    ) -> Result<BudgetRow, BoxDBusError> {
         self.look(connection, &header, Workstation::budget).await
     }
 }

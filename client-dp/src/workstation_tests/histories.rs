@@ -2,7 +2,7 @@
 //! Random lives of a workstation: answers, opt-outs, locks, changed texts, erasures, restarts, crashes within a transaction,
 //! restored older copies, clocks that jump by years, time zones, catalogue upgrades. After every step: no epoch over its
 //! cap, each metric paid and drawn at most once an epoch, one report for each payment, nothing of the past ever rewritten,
-//! a look that changes nothing, and off is off. `STIPPLE_HISTORIES` says how many lives, 200 unless told.
+//! a look that changes nothing, and off is off. `STIPPLE_HISTORIES` says how many lives, 120 unless told.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -104,8 +104,8 @@ fn look(rig: &Rig, story: &str) {
         assert_eq!(before[3..6], [0, 0, 0], "something is kept without a yes: {story}");
     }
     let out = workstation.opted_out().unwrap();
-    let mut tallied = connection.prepare_cached("SELECT DISTINCT metric FROM tally").unwrap();
-    for metric in tallied.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap) {
+    let mut recorded = connection.prepare_cached("SELECT DISTINCT metric FROM tally").unwrap();
+    for metric in recorded.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap) {
         let off = workstation.catalogue().get(&metric).is_some_and(|definition| consent::is_out(definition, &out));
         assert!(!off, "{metric} is recorded although it is off: {story}");
     }
@@ -281,7 +281,7 @@ fn live(mut rig: Rig, steps: u32, seed: u64, mut ground: Option<Ground<'_>>) -> 
 
 /// How many lives in memory are lived.
 fn histories() -> u64 {
-    std::env::var("STIPPLE_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(200)
+    std::env::var("STIPPLE_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(120)
 }
 
 #[test]

@@ -27,6 +27,9 @@ fn every_verb_speaks_to_people() {
     says("show", &["metric", "value (never sent as it is)", "hardware.root-filesystem", "2027-W17"]);
     says("preview", &["true value", "exact bytes", "scheduled"]);
     says("budget", &["0 of 4 spent"]);
+    says("sent", &["Nothing was sent."]);
+    says("metrics", &["metric", "question", "usage.applications", "randomised by"]);
+    says("erase", &["deleted"]);
     says("disable", &["Metrics are off.", "only the spent budget is kept"]);
     says("status", &["Metrics are off."]);
 }
@@ -55,9 +58,78 @@ fn every_verb_speaks_to_scripts() {
 }
 
 #[test]
+fn metrics_are_switched_off_one_by_one_or_by_category() {
+    let corner = Corner::new();
+    let _recorder = corner.enabled();
+    let on = |metric: &str| {
+        let metrics = corner.json("metrics");
+        metrics.as_array().unwrap().iter().find(|row| row["metric"] == metric).unwrap()["on"] == true
+    };
+    assert!(on("usage.applications") && on("hardware.cpu-vendor"));
+    let said: serde_json::Value = serde_json::from_str(&corner.stipple_ok(&["opt-out", "usage", "--json"])).unwrap();
+    assert_eq!(said, json!({ "opted_out": "usage" }));
+    assert!(!on("usage.applications") && on("hardware.cpu-vendor"));
+    assert!(corner.stipple_ok(&["status"]).contains("Opted out  usage"));
+    assert!(!corner.stipple_ok(&["show"]).contains("usage."));
+    for arguments in [["opt-in", "usage.applications"], ["opt-out", "usage.nonsense"]] {
+        let output = corner.stipple(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+    }
+    corner.stipple_ok(&["opt-in", "usage"]);
+    corner.stipple_ok(&["opt-out", "usage.applications"]);
+    assert!(!on("usage.applications") && on("usage.session-time"));
+    assert!(corner.stipple_ok(&["opt-in", "usage.applications"]).contains("is on"));
+    assert!(on("usage.applications"));
+}
+
+#[test]
+fn an_administrators_lock_is_exit_code_5_and_visible() {
+    let corner = Corner::new();
+    let _recorder = corner.enabled();
+    std::fs::write(corner.path("disabled"), "").unwrap();
+    assert!(corner.stipple_ok(&["status"]).contains("switched off by this computer's administrator"));
+    assert_eq!(corner.json("status")["hold"], "locked");
+    let output = corner.stipple(&["enable"]);
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+    assert!(stderr(&output).contains("an administrator has switched metrics off"), "{}", stderr(&output));
+    assert_eq!(corner.json("preview"), json!([]));
+    std::fs::remove_file(corner.path("disabled")).unwrap();
+    assert_eq!(corner.json("status")["hold"], "");
+}
+
+#[test]
+fn a_changed_text_pauses_and_asks_again() {
+    let corner = Corner::new();
+    corner.enabled().stop();
+    let state = rusqlite::Connection::open(corner.state().join(stipple_client_dp::FILE_NAME)).unwrap();
+    state.execute("UPDATE workstation SET consent_text = 'an older one'", []).unwrap();
+    drop(state);
+    let _recorder = corner.recorder();
+    let status = corner.json("status");
+    assert_eq!((&status["consent"], &status["hold"]), (&json!("on"), &json!("text-changed")));
+    assert!(corner.stipple_ok(&["status"]).contains("paused"));
+    assert_eq!(corner.json("preview"), json!([]));
+    assert_eq!(corner.stipple_ok(&["enable", "--text"]), stipple_client_dp::CONSENT_TEXT);
+    corner.stipple_ok(&["enable"]);
+    assert_eq!(corner.json("status")["agreed_version"], stipple_client_dp::consent_version());
+    assert_ne!(corner.json("preview"), json!([]));
+}
+
+#[test]
+fn every_verb_helps_with_an_example() {
+    for verb in
+        ["status", "enable", "disable", "show", "preview", "sent", "budget", "metrics", "opt-out", "opt-in", "erase"]
+    {
+        let output = Command::new(env!("CARGO_BIN_EXE_stipple")).args([verb, "--help"]).output().unwrap();
+        let text = super::corner::stdout(&output);
+        assert!(text.contains(&format!("Example: stipple {verb}")), "{text}");
+    }
+}
+
+#[test]
 fn without_a_recorder_or_a_bus_the_exit_code_is_3() {
     let corner = Corner::new();
-    for verb in ["status", "enable", "disable", "show", "preview", "budget"] {
+    for verb in ["status", "enable", "disable", "show", "preview", "sent", "budget", "metrics", "erase"] {
         let output = corner.stipple(&[verb]);
         assert_eq!(output.status.code(), Some(3), "{verb}: {}", stderr(&output));
         assert!(stderr(&output).contains("the recorder is not running on this bus"), "{}", stderr(&output));

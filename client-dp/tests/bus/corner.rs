@@ -77,6 +77,7 @@ impl Corner {
         ]);
         command.arg("--state-dir").arg(self.state()).arg("--catalog").arg(catalogue);
         command.arg("--probe-root").arg(self.path("system"));
+        command.arg("--lock").arg(self.path("disabled"));
         command
     }
 
@@ -225,7 +226,7 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-fn terminate(child: &Child) {
+pub fn terminate(child: &Child) {
     // It may have ended already.
     let _ = rustix::process::kill_process(rustix::process::Pid::from_child(child), rustix::process::Signal::TERM);
 }

@@ -7,7 +7,7 @@ mod contract;
 mod corner;
 mod crashes;
 mod drill;
-#[expect(clippy::needless_pass_by_value, reason = "an interface takes its arguments by value")]
+mod interface;
 mod polkit;
 mod quotas;
 mod recording;

@@ -1,38 +1,48 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! On the system bus polkit decides: the right action is asked for, for the right caller, and silence is a no.
+//! On the system bus polkit decides, here python3-dbusmock's: each verb has its action, and silence is a no.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
-
-use zbus::interface;
-use zbus::wire::OwnedVariant;
+use std::process::{Child, Command, Stdio};
 
 use super::corner::{Corner, NOW, Recorder, stderr};
 
-/// A polkit that allows some actions and remembers what it was asked.
-struct Polkit {
-    allowed: &'static [&'static str],
-    asked: Arc<Mutex<Vec<(String, String)>>>,
+/// A polkit on a private bus that allows what it is told to.
+struct Polkit(Child);
+
+impl Polkit {
+    fn start(corner: &Corner) -> Self {
+        let child = Command::new("timeout")
+            .args(["90", "/usr/bin/python3", "-m", "dbusmock", "--template", "polkitd"])
+            .env("DBUS_SYSTEM_BUS_ADDRESS", &corner.address)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let polkit = Self(child);
+        corner.until("polkit (is python3-dbusmock installed? scripts/setup installs it)", |corner| {
+            allow(corner, &[]).then_some(())
+        });
+        polkit
+    }
 }
 
-type Answer = (bool, bool, HashMap<String, String>);
-
-#[interface(name = "org.freedesktop.PolicyKit1.Authority")]
-impl Polkit {
-    fn check_authorization(
-        &self,
-        subject: (String, HashMap<String, OwnedVariant>),
-        action: String,
-        details: HashMap<String, String>,
-        flags: u32,
-        cancellation: &str,
-    ) -> (Answer,) {
-        assert!(details.is_empty() && cancellation.is_empty() && flags <= 1);
-        let name = subject.1.get("name").map(|name| format!("{name:?}")).unwrap_or_default();
-        let allowed = self.allowed.contains(&action.as_str());
-        self.asked.lock().unwrap().push((action, format!("{} {name}", subject.0)));
-        ((allowed, false, HashMap::new()),)
+impl Drop for Polkit {
+    fn drop(&mut self) {
+        // `timeout` passes the signal on.
+        super::corner::terminate(&self.0);
+        let _ = self.0.wait();
     }
+}
+
+/// Tells polkit what to allow; whether it heard.
+fn allow(corner: &Corner, actions: &[&str]) -> bool {
+    let actions = actions.iter().map(|action| format!("'{action}'")).collect::<Vec<_>>().join(", ");
+    let path = "/org/freedesktop/PolicyKit1/Authority";
+    let output = Command::new("gdbus")
+        .env("DBUS_SYSTEM_BUS_ADDRESS", &corner.address)
+        .args(["call", "--system", "-d", "org.freedesktop.PolicyKit1", "-o", path])
+        .args(["-m", "org.freedesktop.DBus.Mock.SetAllowed", &format!("@as [{actions}]")])
+        .output()
+        .unwrap();
+    output.status.success()
 }
 
 fn recorder(corner: &Corner) -> Recorder {
@@ -41,17 +51,31 @@ fn recorder(corner: &Corner) -> Recorder {
     Recorder::start(command)
 }
 
-fn refused(corner: &Corner, verb: &str) {
-    let output = corner.stipple_on("system", &[verb]);
-    assert_eq!(output.status.code(), Some(4), "{verb}: {}", stderr(&output));
+fn refused(corner: &Corner, verb: &[&str]) {
+    let output = corner.stipple_on("system", verb);
+    assert_eq!(output.status.code(), Some(4), "{verb:?}: {}", stderr(&output));
     assert!(stderr(&output).contains("not allowed"), "{}", stderr(&output));
 }
+
+/// Every verb that polkit guards, and its action. A yes comes first, so that the rest has something to do.
+const GUARDED: [(&[&str], &str); 9] = [
+    (&["enable"], "org.stipple.Metrics1.set-consent"),
+    (&["show"], "org.stipple.Metrics1.read"),
+    (&["preview"], "org.stipple.Metrics1.read"),
+    (&["sent"], "org.stipple.Metrics1.read"),
+    (&["budget"], "org.stipple.Metrics1.read"),
+    (&["opt-out", "usage"], "org.stipple.Metrics1.opt-out"),
+    (&["opt-in", "usage"], "org.stipple.Metrics1.opt-out"),
+    (&["erase"], "org.stipple.Metrics1.erase"),
+    (&["disable"], "org.stipple.Metrics1.set-consent"),
+];
+const OTHERS: [&str; 2] = ["com.endlessm.Metrics.SetEnabled", "com.endlessm.Metrics.ResetTrackingId"];
 
 #[test]
 fn without_polkit_nobody_may_change_or_look() {
     let corner = Corner::new();
     let _recorder = recorder(&corner);
-    for verb in ["enable", "disable", "show", "preview", "budget"] {
+    for (verb, _) in GUARDED {
         refused(&corner, verb);
     }
     assert_eq!(
@@ -62,33 +86,49 @@ fn without_polkit_nobody_may_change_or_look() {
         corner.record("ResetTrackingId", &[]).unwrap_err(),
         "Error: GDBus.Error:org.freedesktop.DBus.Error.AuthFailed: Only privileged users can reset the tracking ID\n"
     );
-    assert!(corner.stipple_on("system", &["status"]).status.success(), "whether metrics are on is no secret");
+    for verb in ["status", "metrics"] {
+        assert!(corner.stipple_on("system", &[verb]).status.success(), "{verb} is no secret");
+    }
     assert_eq!(std::fs::read_dir(corner.state()).unwrap().count(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn polkit_is_asked_for_each_action_by_the_callers_name() {
+#[test]
+fn each_verb_needs_its_own_action_and_no_other() {
     let corner = Corner::new();
     let _recorder = recorder(&corner);
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let polkit = Polkit { allowed: &["com.endlessm.Metrics.SetEnabled"], asked: asked.clone() };
-    let _polkit = zbus::connection::Builder::address(corner.address.as_str())
-        .serve_at("/org/freedesktop/PolicyKit1/Authority", polkit)
-        .name("org.freedesktop.PolicyKit1")
-        .build()
-        .await
-        .unwrap();
-    let output = corner.stipple_on("system", &["enable"]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    for verb in ["show", "preview", "budget"] {
+    let _polkit = Polkit::start(&corner);
+    let actions: std::collections::BTreeSet<&str> = GUARDED.iter().map(|(_, action)| *action).chain(OTHERS).collect();
+    for (verb, action) in GUARDED {
+        let rest: Vec<&str> = actions.iter().copied().filter(|other| *other != action).collect();
+        assert!(allow(&corner, &rest));
         refused(&corner, verb);
+        assert!(allow(&corner, &[action]));
+        let output = corner.stipple_on("system", verb);
+        assert!(output.status.success(), "{verb:?}: {}", stderr(&output));
     }
-    corner.record("ResetTrackingId", &[]).unwrap_err();
-    let asked = asked.lock().unwrap().clone();
-    let actions: Vec<&str> = asked.iter().map(|(action, _)| action.as_str()).collect();
-    let read = "org.stipple.Metrics1.read";
-    assert_eq!(actions, ["com.endlessm.Metrics.SetEnabled", read, read, read, "com.endlessm.Metrics.ResetTrackingId"]);
-    let callers: std::collections::BTreeSet<_> = asked.iter().map(|(_, caller)| caller).collect();
-    assert!(callers.iter().all(|caller| caller.starts_with("system-bus-name ")), "{callers:?}");
-    assert_eq!(callers.len(), asked.len(), "each caller under its own name");
+    assert!(allow(&corner, &[OTHERS[0]]));
+    corner.record("SetEnabled", &["true"]).unwrap();
+    assert!(corner.record("ResetTrackingId", &[]).unwrap_err().contains("AuthFailed"));
+    assert!(allow(&corner, &[OTHERS[1]]));
+    assert!(corner.record("ResetTrackingId", &[]).unwrap_err().contains("UnknownMethod"));
+}
+
+#[test]
+fn every_action_that_is_asked_for_is_installed() {
+    let policy = include_str!("../../../packaging/polkit/org.stipple.Metrics1.policy");
+    let rules = include_str!("../../../packaging/polkit/org.stipple.Metrics1.rules");
+    for action in GUARDED.iter().map(|(_, action)| *action).chain(OTHERS) {
+        let start = policy.find(&format!("<action id=\"{action}\">")).expect(action);
+        let text = &policy[start..start + policy[start..].find("</action>").unwrap()];
+        let (reads, resets) = (action == "org.stipple.Metrics1.read", action == OTHERS[1]);
+        let active = if reads {
+            "yes"
+        } else if resets {
+            "auth_admin"
+        } else {
+            "auth_admin_keep"
+        };
+        assert!(text.contains(&format!("<allow_active>{active}</allow_active>")), "{text}");
+        assert_eq!(rules.contains(&format!("\"{action}\"")), !reads && !resets, "{action}");
+    }
 }
