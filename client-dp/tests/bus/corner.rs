@@ -36,7 +36,7 @@ impl Corner {
         std::fs::write(&config, BUS_CONFIG.replace("SOCKET", &socket.display().to_string())).unwrap();
         std::fs::create_dir(folder.path().join("state")).unwrap();
         let mut bus = Command::new("timeout")
-            .args(["90", "dbus-daemon", "--nofork", "--nopidfile", "--print-address", "--config-file"])
+            .args(["600", "dbus-daemon", "--nofork", "--nopidfile", "--print-address", "--config-file"])
             .arg(&config)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -14,8 +14,8 @@ const LIMITS: &str = "org.freedesktop.DBus.Error.LimitsExceeded";
 
 async fn record(connection: &Connection, payload: &str) -> Result<(), String> {
     let recorder = EventRecorderServerProxy::new(connection).await.unwrap();
-    let recorded = recorder.record_singular_event(0, &DAILY_APP_USAGE.to_be_bytes(), 1, true, &payload.into()).await;
-    recorded.map_err(said)
+    let outcome = recorder.record_singular_event(0, &DAILY_APP_USAGE.to_be_bytes(), 1, true, &payload.into()).await;
+    outcome.map_err(said)
 }
 
 /// An error's name and text.
