@@ -111,3 +111,31 @@ pub(super) fn information_bits(pair: [[f64; 2]; 2]) -> f64 {
     let nats: f64 = chances.iter().zip(scores.as_flattened()).filter(|(p, _)| **p > 0.0).map(|(p, s)| p * s).sum();
     nats / std::f64::consts::LN_2
 }
+
+/// What a row says about the value, in bits, when all `domain` values are equally likely and the bits of `asked` of them, chosen
+/// at random, are seen. An outcome of one bit is given by its chances where the bit is the value's, and where it is not.
+///
+/// With r the ratio of an outcome's two chances, and 1 for a bit that is not seen, `P[row | v] / P[row]` is `r_v / S`, S being the
+/// mean of r over all values. So the information is `E[ln r_v] - E[ln S]`, and Frullani's integral makes a product over independent
+/// bits of the latter: `E[ln S] = int_0^inf (e^-t - E[e^(-t S)]) / t dt`. An outcome that only the value's bit has leaves one value.
+pub(super) fn value_bits(outcomes: &[(f64, f64)], asked: u32, domain: u32) -> f64 {
+    let (d, seen) = (f64::from(domain), f64::from(asked) / f64::from(domain));
+    let log_ratio = |&(held, other): &(f64, f64)| {
+        let ratio = if other > 0.0 { held / other } else { d };
+        if held > 0.0 { held * ratio.ln() } else { 0.0 }
+    };
+    let transform = |t: f64| {
+        let (mut of_value, mut of_other) = (0.0, 0.0);
+        for (held, other) in outcomes.iter().filter(|(_, other)| *other > 0.0) {
+            let damped = (-t * held / (other * d)).exp();
+            (of_value, of_other) = (of_value + held * damped, of_other + other * damped);
+        }
+        let rest = of_other.powf(f64::from(asked) - 1.0);
+        (-t * (1.0 - seen)).exp() * rest * (seen * of_value + (1.0 - seen) * of_other)
+    };
+    // With t = e^u the integrand is analytic and falls fast at both ends: the trapezoidal rule is exact to rounding.
+    let (whole, step) = (transform(0.0), 0.125);
+    let log_mean: f64 =
+        (-400..=400).map(|i| (f64::from(i) * step).exp()).map(|t| step * (whole * (-t).exp() - transform(t))).sum();
+    (seen * outcomes.iter().map(log_ratio).sum::<f64>() - log_mean) / std::f64::consts::LN_2
+}
