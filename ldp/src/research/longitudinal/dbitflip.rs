@@ -193,7 +193,8 @@ mod tests {
         all.map(|(s, a)| chance(s, a) / subsets.len() as f64).collect()
     }
 
-    /// Loss, entropy, also of a report on a uniform value, and expected re-linking against the enumerated channel. The loss of one bit is half of epsilon.
+    /// Loss, entropy (also of a report on a uniform value) and expected re-linking against the enumerated channel. The loss
+    /// of one bit is half of epsilon.
     #[test]
     fn loss_and_linkability_are_those_of_the_enumerated_channel() {
         for (b, asked) in [(2, 1), (5, 1), (5, 2), (5, 5)] {
@@ -205,12 +206,10 @@ mod tests {
             assert!((greatest - m.epsilon_infinity()).abs() < 1e-12, "b={b} d'={asked}: {greatest}");
             assert!((greatest - if asked == 1 { 0.75 } else { 1.5 }).abs() < 1e-12);
             let entropy = |row: &[f64]| row.iter().map(|p| -p * p.log2()).sum::<f64>();
-            let (known, any): (_, Vec<f64>) = (
-                entropy(&rows[0]),
-                (0..rows[0].len()).map(|y| rows.iter().map(|row| row[y] / f64::from(b)).sum()).collect(),
-            );
+            let mean = |y: usize| rows.iter().map(|row| row[y]).sum::<f64>() / f64::from(b);
+            let (known, unknown) = (entropy(&rows[0]), entropy(&(0..rows[0].len()).map(mean).collect::<Vec<f64>>()));
             assert!((known - m.linkability_bits()).abs() < 1e-12, "b={b} d'={asked}: {known}");
-            assert!((entropy(&any) - m.linkability_bits_unknown_value()).abs() < 1e-12, "b={b} d'={asked}");
+            assert!((unknown - m.linkability_bits_unknown_value()).abs() < 1e-12, "b={b} d'={asked}: {unknown}");
             let relinked: f64 = rows[0].iter().map(|p| (1.0 - (1.0 - p).powi(50)) / 50.0).sum();
             assert!((relinked - m.expected_relink(50)).abs() < 1e-12, "b={b} d'={asked}: {relinked}");
         }
