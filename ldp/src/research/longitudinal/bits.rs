@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A row of bits and the randomisation of one of them.
+//! A row of bits and the randomisation of one of them, or of all.
 
 use rand::{Rng, RngExt};
 
 use crate::ParameterError;
+use crate::research::coin::Coin;
 
 /// A row of bits, one for each value, packed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,12 @@ impl Bits {
     #[must_use]
     pub fn get(&self, bit: u32) -> bool {
         self.words.get(bit as usize / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+    }
+
+    /// The bits, 64 to a word, the first the lowest; those beyond the last are zero.
+    #[must_use]
+    pub fn words(&self) -> &[u64] {
+        &self.words
     }
 
     /// How many bits are set.
@@ -79,6 +86,23 @@ impl Flip {
 
     pub(super) fn randomise<R: Rng + ?Sized>(self, bit: bool, rng: &mut R) -> bool {
         rng.random::<f64>() < self.of(bit)
+    }
+
+    /// The first `len` bits of a row, each randomised.
+    pub(super) fn randomise_row<R: Rng + ?Sized>(self, row: &Bits, len: u32, rng: &mut R) -> Bits {
+        let [set, clear] = [self.set, self.clear].map(Coin::new);
+        let mut words: Vec<u64> = row
+            .words
+            .iter()
+            .map(|&word| {
+                let ones = if word == 0 { 0 } else { word & set.toss_64(rng) };
+                ones | !word & clear.toss_64(rng)
+            })
+            .collect();
+        if let Some(last) = words.last_mut() {
+            *last &= u64::MAX >> (len.wrapping_neg() % 64);
+        }
+        Bits { ones: words.iter().map(|word| word.count_ones()).sum(), words }
     }
 
     /// The greatest log likelihood ratio of the bit's reports, a 1 and a 0: together the loss of a row in which the

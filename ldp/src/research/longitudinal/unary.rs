@@ -103,11 +103,10 @@ impl Longitudinal for LongitudinalUnary {
         if value >= self.domain {
             return Err(ValueError::OutOfRange);
         }
-        let memo = client
-            .memo
-            .entry(value)
-            .or_insert_with(|| Bits::from_fn(self.domain, |bit| self.permanent.randomise(bit == value, rng)));
-        Ok(Bits::from_fn(self.domain, |bit| self.weekly.randomise(memo.get(bit), rng)))
+        let memo = client.memo.entry(value).or_insert_with(|| {
+            self.permanent.randomise_row(&Bits::from_fn(self.domain, |bit| bit == value), self.domain, rng)
+        });
+        Ok(self.weekly.randomise_row(memo, self.domain, rng))
     }
 
     fn supports(&self, report: &Bits, value: u32) -> Option<bool> {
