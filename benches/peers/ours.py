@@ -10,6 +10,7 @@ from measure import Measurement
 
 NAME = "stipple-ldp"
 NEEDED = ("protocol", "d", "epsilon", "encode_per_s", "aggregate_per_s", "mse")
+APART = ("bits", "report from OS")  # not protocols: lines with other fields, and without a counterpart
 
 
 class RatesError(Exception):
@@ -23,17 +24,19 @@ def read(path: Path, epsilon: float) -> list[Measurement]:
     except OSError as error:
         raise RatesError(f"cannot read {path}: {error.strerror}. `make peers` writes it.") from error
     lines = [_line(path, number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    lines = [line for line in lines if line.epsilon == epsilon]
+    lines = [line for line in lines if line and line.epsilon == epsilon]
     if not lines:
         raise RatesError(f"{path} has no line at epsilon = {epsilon:g}")
     return lines
 
 
-def _line(path: Path, number: int, text: str) -> Measurement:
+def _line(path: Path, number: int, text: str) -> Measurement | None:
     try:
         row = json.loads(text)
+        if row.get("protocol") in APART:
+            return None
         missing = [name for name in NEEDED if name not in row]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise RatesError(f"{path}, line {number}: not a JSON object: {error}") from error
     if missing:
         raise RatesError(f"{path}, line {number}: no {', '.join(missing)}")

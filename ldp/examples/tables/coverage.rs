@@ -7,7 +7,7 @@ use std::path::Path;
 use statrs::distribution::{Beta, Binomial, ContinuousCDF, Discrete};
 use stipple_ldp::{DomainSize, Epsilon, RandomisedResponse, Support, Weights};
 
-use crate::plot::{Plot, Series, SeriesLabelPosition, lines};
+use crate::plot::{Plot, Series, lines};
 use crate::table::Table;
 
 const Z: f64 = 1.959_963_984_540_054;
@@ -72,6 +72,5 @@ pub fn write(out: &Path) -> Result<(), Box<dyn Error>> {
         series.push((name.to_owned(), points.collect::<Result<_, _>>()?));
     }
     let title = "Coverage of nominal 95 % intervals: GRR, d = 1000, epsilon = 4, share 1 %";
-    let legend = SeriesLabelPosition::LowerRight;
-    lines(&out.join("coverage.svg"), &Plot { title, x: "reports", y: "coverage", range: 0.0..1.0, legend }, &series)
+    lines(&out.join("coverage.svg"), &Plot { title, x: "reports", y: "coverage", range: 0.0..1.0 }, &series)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use stipple_ldp::{Bound, Collision, Debias, DomainSize, Epsilon, Mechanism, Support};
 
-use crate::plot::{Plot, Series, SeriesLabelPosition, lines};
+use crate::plot::{Plot, Series, lines};
 use crate::table::Table;
 
 /// Symmetric unary encoding of the whole set: two sets differ in up to 2m bits, so each has `epsilon/(2m)`.
@@ -90,10 +90,5 @@ pub fn write(out: &Path) -> Result<(), Box<dyn Error>> {
         ("Collision".to_owned(), hashed.collect::<Result<_, Box<dyn Error>>>()?),
     ];
     let title = "Sets from 3,000 items, epsilon = 1 for the whole set";
-    let legend = SeriesLabelPosition::UpperLeft;
-    lines(
-        &out.join("sets.svg"),
-        &Plot { title, x: "most items in a set", y: "n Var", range: 1.0..1e5, legend },
-        &series,
-    )
+    lines(&out.join("sets.svg"), &Plot { title, x: "most items in a set", y: "n Var", range: 1.0..1e5 }, &series)
 }

@@ -27,3 +27,10 @@ impl Table {
         std::fs::write(path, self.rows.iter().map(|row| row.join(",") + "\n").collect::<String>())
     }
 }
+
+/// Four significant digits, or all before the point.
+pub fn digits(value: f64) -> String {
+    let scientific = format!("{value:.3e}");
+    let exponent = scientific.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0_i32);
+    format!("{value:.*}", usize::try_from(3 - exponent).unwrap_or(0))
+}

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Bit vectors as reports, and the count of every position over many of them.
 
+use rand::CryptoRng;
+
+use super::coin::Coin;
 use crate::error::ResponseError;
 
 /// A report of one bit per value, value v in bit `v mod 64` of word `v / 64`; the bits beyond the last value are zero.
@@ -12,6 +15,13 @@ impl BitVector {
     #[must_use]
     pub fn from_words(words: impl Into<Box<[u64]>>) -> Self {
         Self(words.into())
+    }
+
+    /// `length` independent coins, 64 drawn together. Each is 1 with `chance`, from 0 to below 1, rounded down to a multiple of
+    /// `2^-64`.
+    #[must_use]
+    pub fn tossed<R: CryptoRng + ?Sized>(length: u32, chance: f64, rng: &mut R) -> Self {
+        Self::filled(length, |words| Coin::new(chance).fill(words, rng))
     }
 
     /// The words.
@@ -153,7 +163,6 @@ const fn carry_save(a: u64, b: u64, c: u64) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::research::coin::Coin;
     use rand::SeedableRng;
     use rand::rngs::ChaCha20Rng;
 
@@ -161,10 +170,8 @@ mod tests {
     #[test]
     fn column_counts_are_the_sums_of_the_bits() {
         let mut rng = ChaCha20Rng::seed_from_u64(21);
-        let coin = Coin::new(0.7);
         for (domain, reports) in [(1, 0), (2, 1), (63, 7), (64, 8), (65, 9), (130, 1_000), (70, 9_001)] {
-            let reports: Vec<BitVector> =
-                (0..reports).map(|_| BitVector::filled(domain, |words| coin.fill(words, &mut rng))).collect();
+            let reports: Vec<BitVector> = (0..reports).map(|_| BitVector::tossed(domain, 0.7, &mut rng)).collect();
             let expected: Vec<u64> =
                 (0..domain).map(|v| reports.iter().map(|report| u64::from(report.get(v))).sum()).collect();
             assert_eq!(count_columns(&reports, domain).unwrap(), expected, "{domain}");

@@ -6,7 +6,7 @@
 //! the comparison of 64 coins one bit further; after [`LEVELS`] of them the coins that are still open, one in a word on average,
 //! each draw the rest of their integer alone.
 
-use rand::CryptoRng;
+use rand::Rng;
 
 /// Bits that 64 coins compare together.
 pub(super) const LEVELS: u32 = 6;
@@ -31,18 +31,19 @@ impl Coin {
     }
 
     /// One toss.
-    pub fn toss<R: CryptoRng + ?Sized>(self, rng: &mut R) -> bool {
+    pub fn toss<R: Rng + ?Sized>(self, rng: &mut R) -> bool {
         rng.next_u64() < self.threshold
     }
 
     /// Overwrites every bit with a toss of its own.
-    pub fn fill<R: CryptoRng + ?Sized>(self, words: &mut [u64], rng: &mut R) {
+    pub fn fill<R: Rng + ?Sized>(self, words: &mut [u64], rng: &mut R) {
         for word in words {
             *word = self.toss_64(rng);
         }
     }
 
-    fn toss_64<R: CryptoRng + ?Sized>(self, rng: &mut R) -> u64 {
+    /// 64 tosses, one in each bit.
+    pub fn toss_64<R: Rng + ?Sized>(self, rng: &mut R) -> u64 {
         let (mut heads, mut open) = (0, u64::MAX);
         // Where the threshold has only zeros left, an open coin's integer is not below it: tails, without further bits.
         let last = (u64::BITS - LEVELS).max(self.threshold.trailing_zeros());

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A row of bits and the randomisation of one of them.
+//! A row of bits and the randomisation of one of them, or of all.
 
 use rand::{Rng, RngExt};
 
 use crate::ParameterError;
+use crate::research::coin::Coin;
 
 /// A row of bits, one for each value, packed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,12 @@ impl Bits {
     #[must_use]
     pub fn get(&self, bit: u32) -> bool {
         self.words.get(bit as usize / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+    }
+
+    /// The bits, 64 to a word, the first the lowest; those beyond the last are zero.
+    #[must_use]
+    pub fn words(&self) -> &[u64] {
+        &self.words
     }
 
     /// How many bits are set.
@@ -81,6 +88,23 @@ impl Flip {
         rng.random::<f64>() < self.of(bit)
     }
 
+    /// The first `len` bits of a row, each randomised.
+    pub(super) fn randomise_row<R: Rng + ?Sized>(self, row: &Bits, len: u32, rng: &mut R) -> Bits {
+        let [set, clear] = [self.set, self.clear].map(Coin::new);
+        let mut words: Vec<u64> = row
+            .words
+            .iter()
+            .map(|&word| {
+                let ones = if word == 0 { 0 } else { word & set.toss_64(rng) };
+                ones | !word & clear.toss_64(rng)
+            })
+            .collect();
+        if let Some(last) = words.last_mut() {
+            *last &= u64::MAX >> (len.wrapping_neg() % 64);
+        }
+        Bits { ones: words.iter().map(|word| word.count_ones()).sum(), words }
+    }
+
     /// The greatest log likelihood ratio of the bit's reports, a 1 and a 0: together the loss of a row in which the
     /// value's bit is set and all others are clear, since two values differ in two bits.
     #[must_use]
@@ -110,4 +134,32 @@ pub(super) fn information_bits(pair: [[f64; 2]; 2]) -> f64 {
     let (chances, scores) = (pair.as_flattened(), scores(pair));
     let nats: f64 = chances.iter().zip(scores.as_flattened()).filter(|(p, _)| **p > 0.0).map(|(p, s)| p * s).sum();
     nats / std::f64::consts::LN_2
+}
+
+/// What a row says about the value, in bits, when all `domain` values are equally likely and the bits of `asked` of them, chosen
+/// at random, are seen. An outcome of one bit is given by its chances where the bit is the value's, and where it is not.
+///
+/// With r the ratio of an outcome's two chances, and 1 for a bit that is not seen, `P[row | v] / P[row]` is `r_v / S`, S being the
+/// mean of r over all values. So the information is `E[ln r_v] - E[ln S]`, and Frullani's integral makes a product over independent
+/// bits of the latter: `E[ln S] = int_0^inf (e^-t - E[e^(-t S)]) / t dt`. An outcome that only the value's bit has leaves one value.
+pub(super) fn value_bits(outcomes: &[(f64, f64)], asked: u32, domain: u32) -> f64 {
+    let (d, seen) = (f64::from(domain), f64::from(asked) / f64::from(domain));
+    let log_ratio = |&(held, other): &(f64, f64)| {
+        let ratio = if other > 0.0 { held / other } else { d };
+        if held > 0.0 { held * ratio.ln() } else { 0.0 }
+    };
+    let transform = |t: f64| {
+        let (mut of_value, mut of_other) = (0.0, 0.0);
+        for (held, other) in outcomes.iter().filter(|(_, other)| *other > 0.0) {
+            let damped = (-t * held / (other * d)).exp();
+            (of_value, of_other) = (of_value + held * damped, of_other + other * damped);
+        }
+        let rest = of_other.powf(f64::from(asked) - 1.0);
+        (-t * (1.0 - seen)).exp() * rest * (seen * of_value + (1.0 - seen) * of_other)
+    };
+    // With t = e^u the integrand is analytic and falls fast at both ends: the trapezoidal rule is exact to rounding.
+    let (whole, step) = (transform(0.0), 0.125);
+    let log_mean: f64 =
+        (-400..=400).map(|i| (f64::from(i) * step).exp()).map(|t| step * (whole * (-t).exp() - transform(t))).sum();
+    (seen * outcomes.iter().map(log_ratio).sum::<f64>() - log_mean) / std::f64::consts::LN_2
 }

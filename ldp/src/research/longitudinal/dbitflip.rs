@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use rand::Rng;
 
 use super::Longitudinal;
-use super::bits::{Bits, Flip};
+use super::bits::{Bits, Flip, value_bits};
 use crate::{DomainSize, Epsilon, ParameterError, Support, ValueError};
 
 /// dBitFlipPM over b values (the paper's buckets).
@@ -151,6 +151,11 @@ impl Longitudinal for DBitFlip {
         self.choices() / std::f64::consts::LN_2 + f64::from(self.asked) * flip
     }
 
+    fn linkability_bits_unknown_value(&self) -> f64 {
+        let Flip { set, clear } = self.flip;
+        self.linkability_bits() + value_bits(&[(set, clear), (clear, set)], self.asked, self.domain)
+    }
+
     fn link_score(&self, value: u32, first: &DBitFlipReport, second: &DBitFlipReport) -> f64 {
         if first != second {
             return f64::NEG_INFINITY;
@@ -188,7 +193,8 @@ mod tests {
         all.map(|(s, a)| chance(s, a) / subsets.len() as f64).collect()
     }
 
-    /// Loss, entropy and expected re-linking against the enumerated channel. The loss of one bit is half of epsilon.
+    /// Loss, entropy (also of a report on a uniform value) and expected re-linking against the enumerated channel. The loss
+    /// of one bit is half of epsilon.
     #[test]
     fn loss_and_linkability_are_those_of_the_enumerated_channel() {
         for (b, asked) in [(2, 1), (5, 1), (5, 2), (5, 5)] {
@@ -199,8 +205,11 @@ mod tests {
             let greatest = ratios.fold(0.0_f64, f64::max).ln();
             assert!((greatest - m.epsilon_infinity()).abs() < 1e-12, "b={b} d'={asked}: {greatest}");
             assert!((greatest - if asked == 1 { 0.75 } else { 1.5 }).abs() < 1e-12);
-            let entropy: f64 = rows[0].iter().map(|p| -p * p.log2()).sum();
-            assert!((entropy - m.linkability_bits()).abs() < 1e-12, "b={b} d'={asked}: {entropy}");
+            let entropy = |row: &[f64]| row.iter().map(|p| -p * p.log2()).sum::<f64>();
+            let mean = |y: usize| rows.iter().map(|row| row[y]).sum::<f64>() / f64::from(b);
+            let (known, unknown) = (entropy(&rows[0]), entropy(&(0..rows[0].len()).map(mean).collect::<Vec<f64>>()));
+            assert!((known - m.linkability_bits()).abs() < 1e-12, "b={b} d'={asked}: {known}");
+            assert!((unknown - m.linkability_bits_unknown_value()).abs() < 1e-12, "b={b} d'={asked}: {unknown}");
             let relinked: f64 = rows[0].iter().map(|p| (1.0 - (1.0 - p).powi(50)) / 50.0).sum();
             assert!((relinked - m.expected_relink(50)).abs() < 1e-12, "b={b} d'={asked}: {relinked}");
         }

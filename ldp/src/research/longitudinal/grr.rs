@@ -113,6 +113,10 @@ impl Longitudinal for LongitudinalGrr {
         self.chain.linkability_bits()
     }
 
+    fn linkability_bits_unknown_value(&self) -> f64 {
+        self.chain.linkability_bits_unknown_value()
+    }
+
     fn link_score(&self, value: u32, first: &u64, second: &u64) -> f64 {
         let held = u64::from(value);
         self.chain.link_score(*first == held, *second == held, first == second)

@@ -178,6 +178,10 @@ impl Longitudinal for Loloha {
         self.chain.linkability_bits()
     }
 
+    fn linkability_bits_unknown_value(&self) -> f64 {
+        self.chain.linkability_bits_unknown_value()
+    }
+
     fn link_score(&self, value: u32, first: &LolohaReport, second: &LolohaReport) -> f64 {
         if first.hash != second.hash {
             return f64::NEG_INFINITY;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use rand::Rng;
 
-use super::bits::{Bits, Flip, information_bits, scores};
+use super::bits::{Bits, Flip, information_bits, scores, value_bits};
 use super::{Calibration, Longitudinal};
 use crate::{DomainSize, Epsilon, ParameterError, Support, ValueError};
 
@@ -103,11 +103,10 @@ impl Longitudinal for LongitudinalUnary {
         if value >= self.domain {
             return Err(ValueError::OutOfRange);
         }
-        let memo = client
-            .memo
-            .entry(value)
-            .or_insert_with(|| Bits::from_fn(self.domain, |bit| self.permanent.randomise(bit == value, rng)));
-        Ok(Bits::from_fn(self.domain, |bit| self.weekly.randomise(memo.get(bit), rng)))
+        let memo = client.memo.entry(value).or_insert_with(|| {
+            self.permanent.randomise_row(&Bits::from_fn(self.domain, |bit| bit == value), self.domain, rng)
+        });
+        Ok(self.weekly.randomise_row(memo, self.domain, rng))
     }
 
     fn supports(&self, report: &Bits, value: u32) -> Option<bool> {
@@ -132,6 +131,16 @@ impl Longitudinal for LongitudinalUnary {
     fn linkability_bits(&self) -> f64 {
         let bit = |one| information_bits(self.weekly.pair(one));
         bit(self.permanent.set) + f64::from(self.domain - 1) * bit(self.permanent.clear)
+    }
+
+    /// By the chain rule what either report says about the value is added, and what both say together taken away.
+    fn linkability_bits_unknown_value(&self) -> f64 {
+        let Flip { set, clear } = self.report_flip();
+        let one = [(set, clear), (1.0 - set, 1.0 - clear)];
+        let [held, other] = [self.permanent.set, self.permanent.clear].map(|one| self.weekly.pair(one));
+        let both: Vec<(f64, f64)> = held.into_iter().flatten().zip(other.into_iter().flatten()).collect();
+        let about = |outcomes: &[(f64, f64)]| value_bits(outcomes, self.domain, self.domain);
+        self.linkability_bits() + 2.0 * about(&one) - about(&both)
     }
 
     fn link_score(&self, value: u32, first: &Bits, second: &Bits) -> f64 {
@@ -254,6 +263,26 @@ mod tests {
                 bits += pair(y, z) * score / std::f64::consts::LN_2;
             }
             assert!((bits - m.linkability_bits()).abs() < 1e-12, "{bits} {}", m.linkability_bits());
+        }
+    }
+
+    /// Against the mutual information of the reports themselves, over all pairs of rows and all values.
+    #[test]
+    fn linkability_without_the_value_is_that_of_whole_rows() {
+        let certain = LongitudinalUnary::rappor(domain(4), 0.5, 0.0, 1.0).unwrap();
+        let noiseless = LongitudinalUnary::rappor(domain(4), 0.0, 0.25, 0.75).unwrap();
+        for m in [osue(4, 2.0, 1.0), sue(4, 4.0, 2.0), certain, noiseless] {
+            let (permanent, weekly) = (row_channel(4, m.permanent), row_channel(4, m.weekly));
+            let given = |v: usize, y: usize, z: usize| {
+                (0..16).map(|x| permanent[1 << v][x] * weekly[x][y] * weekly[x][z]).sum::<f64>()
+            };
+            let joint = |y: usize, z: usize| (0..4).map(|v| given(v, y, z)).sum::<f64>() / 4.0;
+            let margin: Vec<f64> = (0..16).map(|y| (0..16).map(|z| joint(y, z)).sum()).collect();
+            let term = |p: f64, independent: f64| if p > 0.0 { p * (p / independent).log2() } else { 0.0 };
+            let bits: f64 =
+                (0..256).map(|i| (i / 16, i % 16)).map(|(y, z)| term(joint(y, z), margin[y] * margin[z])).sum();
+            let stated = m.linkability_bits_unknown_value();
+            assert!((bits - stated).abs() < 1e-12, "{m:?}: {bits} {stated}");
         }
     }
 
