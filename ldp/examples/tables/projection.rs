@@ -67,7 +67,7 @@ pub fn write(out: &Path) -> Result<(), Box<dyn Error>> {
             let quantile = Normal::new(0.0, 1.0)?.inverse_cdf(1.0 - ALPHA / f64::from(d));
             let cut = base_cut(&raw, quantile * (support.variance(0.0) / f64::from(n)).sqrt());
             let (scaled, projected) = (norm_mul(&raw), norm_sub(&raw));
-            let [early, late] = likely.unwrap_or_else(|| [const { Vec::new() }; 2]);
+            let [early, late] = likely.unwrap_or([const { Vec::new() }; 2]);
             let error = |shares: &[f64]| {
                 // Where there is no estimate this is 0 / 0, not a number.
                 let squares = shares.iter().zip(&people.shares).map(|(a, b)| (a - b).powi(2));
