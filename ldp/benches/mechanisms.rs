@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo bench -p stipple-ldp --features research`: one call of everything that is called often, epsilon 1.
 //!
-//! `randomise` and `oracle/encode` are one report, `oracle/aggregate` is 2,000 of them; `decode` turns the message counts of projective
-//! geometry response into support counts; `coins` is 65,536 of them.
+//! `randomise` and `oracle/encode` are one report, `oracle/aggregate` is 2,000 of them; `decode` turns the message
+//! counts of projective geometry response into support counts; `coins` is 65,536 of them.
 
 use std::error::Error;
 use std::hint::black_box;

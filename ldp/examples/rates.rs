@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How many reports a second each protocol randomises and sums up on one core, as JSON lines.
 //!
-//! `cargo run --release -p stipple-ldp --features research --example rates -- N [D [EPSILON]]`: N reports on values of a Zipf
-//! law with exponent 1.1 over D values (1000), at EPSILON (1). Rates are the median of 5 rounds; `mse` is their mean squared
-//! error over all values, `mse_projected` that of the nearest shares (Norm-Sub). GRR and PGR are the deployed mechanisms, called
-//! as a workstation and a server call them. Protocols whose name begins with L- are at twice EPSILON for good and report for the
-//! first time; those without "exact" have the published calibration, and `loss` is what a report really loses.
+//! `cargo run --release -p stipple-ldp --features research --example rates -- N [D [EPSILON]]`: N reports on values of
+//! a Zipf law with exponent 1.1 over D values (1000), at EPSILON (1). Rates are the median of 5 rounds; `mse` is their
+//! mean squared error over all values, `mse_projected` that of the nearest shares (Norm-Sub). GRR and PGR are the
+//! deployed mechanisms, called as a workstation and a server call them. Protocols whose name begins with L- are at
+//! twice EPSILON for good and report for the first time; those without "exact" have the published calibration, and
+//! `loss` is what a report really loses.
 //!
-//! Two kinds of line stand apart: `bits`, the time of one coin among many; and `report from OS`, a whole report of a deployed
-//! mechanism from a generator that is seeded by the operating system for it alone.
+//! Two kinds of line stand apart: `bits`, the time of one coin among many; and `report from OS`, a whole report of a
+//! deployed mechanism from a generator that is seeded by the operating system for it alone.
 
 use std::error::Error;
 use std::io::Write;

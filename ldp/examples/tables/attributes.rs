@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Several attributes of one person (LDP.md section 2.8): n Var at share 0, M attributes of d values.
 //!
-//! Splitting and sampling lose epsilon for the whole report. RS+FD loses epsilon between people who differ in one attribute, and
-//! more between any two: the last columns say how much, and what sampling attains when it may lose as much.
+//! Splitting and sampling lose epsilon for the whole report. RS+FD loses epsilon between people who differ in one
+//! attribute, and more between any two: the last columns say how much, and what sampling attains when it may lose as
+//! much.
 
 use std::error::Error;
 use std::path::Path;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The distribution of a number in 64 steps (LDP.md section 2.6): the Wasserstein-1 distance on [0, 1] between estimate and truth,
-//! 100,000 people, the mean of 5 runs.
+//! The distribution of a number in 64 steps (LDP.md section 2.6): the Wasserstein-1 distance on [0, 1] between estimate
+//! and truth, 100,000 people, the mean of 5 runs.
 
 use std::error::Error;
 use std::path::Path;
@@ -17,8 +17,8 @@ const PEOPLE: u32 = 100_000;
 const RUNS: u32 = 5;
 const METHODS: [&str; 5] = ["SW EM", "SW EMS", "SS + simplex", "OUE + simplex", "GRR + simplex"];
 
-/// Weights of the 64 steps, each step at its middle: beta(5, 2); exponential with the mean 0.2; and memory sizes of 4, 8, 16, 32
-/// and 64 GiB with a few between.
+/// Weights of the 64 steps, each step at its middle: beta(5, 2); exponential with the mean 0.2; and memory sizes of 4,
+/// 8, 16, 32 and 64 GiB with a few between.
 fn laws() -> [(&'static str, Vec<f64>); 3] {
     let over = |density: fn(f64) -> f64| -> Vec<f64> {
         (0..STEPS).map(|step| density((f64::from(step) + 0.5) / f64::from(STEPS))).collect()
@@ -40,8 +40,8 @@ fn wasserstein(shares: &[f64], truth: &[f64]) -> f64 {
     gaps.map(f64::abs).sum::<f64>() / f64::from(STEPS)
 }
 
-/// The shares by each of [`METHODS`]. EM stops as Li et al. (SIGMOD 2020, section 5.5) stop it: at a gain of `0.001 e^epsilon`
-/// nats, and with smoothing at 0.001.
+/// The shares by each of [`METHODS`]. EM stops where Li et al. (SIGMOD 2020) stop it, at a gain of `0.001 e^epsilon` nats;
+/// with smoothing at 0.001.
 fn shares(people: &People, epsilon: Epsilon, run: u64) -> Result<[Vec<f64>; 5], Box<dyn Error>> {
     let mut rng = generator(1000 + run);
     let (size, n) = (DomainSize::try_from(u64::from(STEPS))?, people.number());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One question every week (LDP.md section 2.9): error, linkability and re-linking of the protocols that memoise, and what the exact
-//! calibration of the second randomisation gains.
+//! One question every week (LDP.md section 2.9): error, linkability and re-linking of the protocols that memoise, and
+//! what the exact calibration of the second randomisation gains.
 
 use std::error::Error;
 use std::path::Path;

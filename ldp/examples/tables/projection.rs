@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Post-processing (LDP.md section 2.11): the mean squared error of raw and processed shares, values of a Zipf law with exponent
-//! 1.1, the mean of 3 runs.
+//! Post-processing (LDP.md section 2.11): the mean squared error of raw and processed shares, values of a Zipf law with
+//! exponent 1.1, the mean of 3 runs.
 
 use std::error::Error;
 use std::path::Path;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frequency oracles (LDP.md section 2.4): n Var of one of d values, averaged at the uniform distribution, people drawn at random.
+//! Frequency oracles (LDP.md section 2.4): n Var of one of d values, averaged at the uniform distribution, people drawn
+//! at random.
 
 use std::error::Error;
 use std::path::Path;

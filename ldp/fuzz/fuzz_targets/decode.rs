@@ -107,8 +107,8 @@ fn estimate(mechanism: &Mechanism, cells: &[u64], reports: u64) -> bool {
 }
 
 /// A mechanism with the input's parameters, wrapped into the ranges of their types and a little beyond, if they are
-/// accepted. A large projective space is slow to search, not more likely to fail: its domain stays below 300. The domains of
-/// masks stay where most are accepted.
+/// accepted. A large projective space is slow to search, not more likely to fail: its domain stays below 300. The
+/// domains of masks stay where most are accepted.
 fn mechanism(input: &Input) -> Option<Mechanism> {
     let sizes = match input.kind {
         Kind::ProjectiveGeometry => 300,

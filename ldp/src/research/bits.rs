@@ -17,8 +17,8 @@ impl BitVector {
         Self(words.into())
     }
 
-    /// `length` independent coins, 64 drawn together. Each is 1 with `chance`, from 0 to below 1, rounded down to a multiple of
-    /// `2^-64`.
+    /// `length` independent coins, 64 drawn together. Each is 1 with `chance`, from 0 to below 1, rounded down to a
+    /// multiple of `2^-64`.
     #[must_use]
     pub fn tossed<R: CryptoRng + ?Sized>(length: u32, chance: f64, rng: &mut R) -> Self {
         Self::filled(length, |words| Coin::new(chance).fill(words, rng))

@@ -136,12 +136,14 @@ pub(super) fn information_bits(pair: [[f64; 2]; 2]) -> f64 {
     nats / std::f64::consts::LN_2
 }
 
-/// What a row says about the value, in bits, when all `domain` values are equally likely and the bits of `asked` of them, chosen
-/// at random, are seen. An outcome of one bit is given by its chances where the bit is the value's, and where it is not.
+/// What a row says about the value, in bits, when all `domain` values are equally likely and the bits of `asked` of
+/// them, chosen at random, are seen. An outcome of one bit is given by its chances where the bit is the value's, and
+/// where it is not.
 ///
-/// With r the ratio of an outcome's two chances, and 1 for a bit that is not seen, `P[row | v] / P[row]` is `r_v / S`, S being the
-/// mean of r over all values. So the information is `E[ln r_v] - E[ln S]`, and Frullani's integral makes a product over independent
-/// bits of the latter: `E[ln S] = int_0^inf (e^-t - E[e^(-t S)]) / t dt`. An outcome that only the value's bit has leaves one value.
+/// With r the ratio of an outcome's two chances, and 1 for a bit that is not seen, `P[row | v] / P[row]` is `r_v / S`,
+/// S being the mean of r over all values. So the information is `E[ln r_v] - E[ln S]`, and Frullani's integral makes a
+/// product over independent bits of the latter: `E[ln S] = int_0^inf (e^-t - E[e^(-t S)]) / t dt`. An outcome that only
+/// the value's bit has leaves one value.
 pub(super) fn value_bits(outcomes: &[(f64, f64)], asked: u32, domain: u32) -> f64 {
     let (d, seen) = (f64::from(domain), f64::from(asked) / f64::from(domain));
     let log_ratio = |&(held, other): &(f64, f64)| {

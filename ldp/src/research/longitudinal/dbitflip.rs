@@ -193,8 +193,8 @@ mod tests {
         all.map(|(s, a)| chance(s, a) / subsets.len() as f64).collect()
     }
 
-    /// Loss, entropy (also of a report on a uniform value) and expected re-linking against the enumerated channel. The loss
-    /// of one bit is half of epsilon.
+    /// Loss, entropy (also of a report on a uniform value) and expected re-linking against the enumerated channel. The
+    /// loss of one bit is half of epsilon.
     #[test]
     fn loss_and_linkability_are_those_of_the_enumerated_channel() {
         for (b, asked) in [(2, 1), (5, 1), (5, 2), (5, 5)] {

@@ -100,7 +100,8 @@ pub trait Longitudinal {
     /// The mutual information in bits between two weeks' reports of one unchanged value that the observer knows.
     fn linkability_bits(&self) -> f64;
 
-    /// The same to an observer to whom all values are equally likely: it contains what both reports say about the value.
+    /// The same to an observer to whom all values are equally likely: it contains what both reports say about the
+    /// value.
     fn linkability_bits_unknown_value(&self) -> f64;
 
     /// The log likelihood ratio (nats) of "one sender" against "two senders" for two weeks' reports, given that every

@@ -6,8 +6,8 @@ use rand::{Rng, RngExt};
 /// The share of workstations that an observer re-links: for every report of the first week the observer names the
 /// report of the second week with the greatest score, one of the best at random. `first[i]` and `second[i]` are the
 /// i-th workstation's; the score should be the log likelihood ratio of "the same sender" to "two senders", which no
-/// other guess from that one report beats (assigning all reports at once may). Chance is `1/n`, n being the length of the
-/// second week.
+/// other guess from that one report beats (assigning all reports at once may). Chance is `1/n`, n being the length of
+/// the second week.
 ///
 /// A shorter first week is a sample of the targets. Those without a report in the second week are left out; without any
 /// target the share is 0. Time: targets times n scores, fewer where the own report is soon beaten.
