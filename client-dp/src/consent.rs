@@ -117,7 +117,11 @@ impl Workstation {
     /// # Errors
     /// See [`Self::consent`].
     pub fn is_on(&self) -> Result<bool, WorkstationError> {
-        Ok(self.consent()? == Consent::On && self.hold()?.is_none())
+        if self.is_locked() {
+            return Ok(false);
+        }
+        let (consent, agreed) = self.answer()?;
+        Ok(consent == Consent::On && agreed == self.consent_version)
     }
 
     /// Takes a yes to the present text. Weeks are reported from the next whole one on; an epoch that was drawn before keeps

@@ -81,7 +81,7 @@ impl Workstation {
         if !self.is_on()? {
             return Ok(());
         }
-        let Some(connection) = self.connection_mut() else { return Ok(()) };
+        let Some(connection) = &mut self.connection else { return Ok(()) };
         let transaction = connection.transaction()?;
         for (reason, calls) in refused {
             tallies::count_dropped(&transaction, reason, calls)?;
@@ -96,7 +96,7 @@ impl Workstation {
             return Ok(());
         }
         let (present, catalogue) = (self.present()?, self.catalogue().clone());
-        let Some(connection) = self.connection_mut().filter(|_| present.doubted_since.is_none()) else {
+        let Some(connection) = self.connection.as_mut().filter(|_| present.doubted_since.is_none()) else {
             return Ok(());
         };
         let week = week.unwrap_or(present.week);

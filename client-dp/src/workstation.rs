@@ -73,6 +73,7 @@ pub struct Workstation {
     pub(crate) clock: Clock,
     /// how long after its week a report's random moment may come
     send_window: Duration,
+    /// where the state is kept; `None` of a simulation
     pub(crate) folder: Option<PathBuf>,
     /// `None` until the first answer: without it there is no file
     pub(crate) connection: Option<Connection>,
@@ -191,15 +192,6 @@ impl Workstation {
     #[must_use]
     pub const fn clock(&self) -> &Clock {
         &self.clock
-    }
-
-    pub(crate) const fn connection_mut(&mut self) -> Option<&mut Connection> {
-        self.connection.as_mut()
-    }
-
-    /// Where the state is kept; `None` of a simulation.
-    pub(crate) fn folder(&self) -> Option<&Path> {
-        self.folder.as_deref()
     }
 
     pub(crate) const fn connection(&self) -> Option<&Connection> {

@@ -112,12 +112,7 @@ fn variance(mechanism: &Mechanism, question: Question) -> f64 {
     match (mechanism.debias(), question) {
         (Debias::Shares(support), Question::Symbols(d)) => support.variance(1.0 / f64::from(d.get())),
         (Debias::Shares(support), _) => support.variance(0.0),
-        (Debias::Mean { unbiased }, _) => {
-            let noise = |(x, row): (u32, Vec<f64>)| {
-                row.iter().zip(&unbiased).map(|(p, phi)| p * (phi - f64::from(x)).powi(2)).sum::<f64>()
-            };
-            (0..).map_while(|x| mechanism.row(x).map(|row| (x, row))).map(noise).fold(0.0, f64::max)
-        }
+        (Debias::Mean { .. }, _) => mechanism.noise_variances().into_iter().fold(0.0, f64::max),
     }
 }
 

@@ -47,16 +47,33 @@ impl Mechanism {
                 Ok(em(cells, &TwoWeight::new(&m.design.channel, self.values(), same, same), stopping))
             }
             Self::ProjectiveGeometry(m) => {
-                let over_values = |shares: &[f64]| m.space.value_sums(shares);
+                let twins = m.space.twins();
+                let over_values = |shares: &[f64]| m.space.value_sums(shares, &twins);
                 let over_messages = |weights: &[f64]| m.space.block_sums(weights, self.values());
                 let likelihood = TwoWeight::new(&m.design.channel, self.values(), over_values, over_messages);
                 Ok(em(cells, &likelihood, stopping))
             }
             _ => {
-                let rows: Vec<Vec<f64>> = (0..).map_while(|x| self.row(x)).collect();
+                let rows = self.rows();
                 if rows.is_empty() { Err(CountsError::NoMessages) } else { Ok(em(cells, rows.as_slice(), stopping)) }
             }
         }
+    }
+
+    /// The rows of all counts from 0 to m; empty for symbols and sets.
+    pub(crate) fn rows(&self) -> Vec<Vec<f64>> {
+        (0..).map_while(|x| self.row(x)).collect()
+    }
+
+    /// The variance of phi at each count from 0 to m: what the noise alone gives the estimate of one report's mean. Empty for symbols
+    /// and sets.
+    #[must_use]
+    pub fn noise_variances(&self) -> Vec<f64> {
+        let Debias::Mean { unbiased } = self.debias() else { return Vec::new() };
+        let variance = |(x, row): (u32, &Vec<f64>)| {
+            row.iter().zip(&unbiased).map(|(chance, phi)| chance * (phi - f64::from(x)).powi(2)).sum()
+        };
+        (0..).zip(&self.rows()).map(variance).collect()
     }
 
     fn check_counts(&self, cells: &[u64], reports: u64) -> Result<(), CountsError> {

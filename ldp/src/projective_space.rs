@@ -163,16 +163,20 @@ impl Space {
 
     /// For each message the sum over the first values in whose block it is: `block_sums` of the space read backwards, because the
     /// digits of a value in reverse are those of a message, and the inner product stays.
-    pub fn value_sums<T: Copy + Default + AddAssign>(&self, values: &[T]) -> Vec<T> {
-        let twins: Vec<usize> = (0..self.points()).map(|value| size(self.twin(value))).collect();
+    /// `twins` are [`Self::twins`].
+    pub fn value_sums<T: Copy + Default + AddAssign>(&self, values: &[T], twins: &[usize]) -> Vec<T> {
         let mut reversed = vec![T::default(); twins.len()];
-        values.iter().zip(&twins).for_each(|(&value, &twin)| reversed[twin] = value);
+        values.iter().zip(twins).for_each(|(&value, &twin)| reversed[twin] = value);
         let mut sums = vec![T::default(); twins.len()];
-        self.block_sums(&reversed, twins.len()).into_iter().zip(&twins).for_each(|(sum, &twin)| sums[twin] = sum);
+        self.block_sums(&reversed, twins.len()).into_iter().zip(twins).for_each(|(sum, &twin)| sums[twin] = sum);
         sums
     }
 
-    /// The message whose digits are a value's in reverse.
+    /// For each value the index of the message whose digits are its own in reverse.
+    pub fn twins(&self) -> Vec<usize> {
+        (0..self.points()).map(|value| size(self.twin(value))).collect()
+    }
+
     fn twin(&self, value: u64) -> u64 {
         let (place, mut rest) = self.value(value);
         let lead = self.power.len() - 2 - place;
@@ -295,7 +299,7 @@ mod tests {
                     values[..d].iter().zip(&counts).filter(|(v, _)| product(m, v) == 0).map(|(_, c)| c).sum::<u64>()
                 };
                 let expected: Vec<u64> = messages.iter().map(weighed).collect();
-                assert_eq!(space.value_sums(&counts[..d]), expected, "q={q} t={t} d={d}");
+                assert_eq!(space.value_sums(&counts[..d], &space.twins()), expected, "q={q} t={t} d={d}");
             }
         }
     }

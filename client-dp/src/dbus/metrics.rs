@@ -122,6 +122,18 @@ impl Metrics {
         look(&*self.0.workstation.lock().await).map_err(failed)
     }
 
+    /// A change to the workstation by a caller who may.
+    async fn change(
+        &self,
+        connection: &Connection,
+        header: &Header<'_>,
+        action: &str,
+        change: impl FnOnce(&mut Workstation) -> Result<(), WorkstationError>,
+    ) -> Result<(), BoxDBusError> {
+        self.0.authority.demand(connection, header, action, NOT_ADMIN).await.map_err(refused)?;
+        self.0.change(connection, change).await.map_err(failed)
+    }
+
     /// Signals what differs between two looks at the state.
     pub async fn tell(&self, emitter: &SignalEmitter<'_>, before: &StatusRow, after: &StatusRow) -> zbus::Result<()> {
         if before.consent != after.consent {
@@ -243,8 +255,7 @@ impl Metrics {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), BoxDBusError> {
-        self.0.authority.demand(connection, &header, OPT_OUT, NOT_ADMIN).await.map_err(refused)?;
-        self.0.change(connection, |workstation| workstation.set_opted_out(name, true)).await.map_err(failed)
+        self.change(connection, &header, OPT_OUT, |workstation| workstation.set_opted_out(name, true)).await
     }
 
     /// Switches a metric, or a whole category, on again.
@@ -254,8 +265,7 @@ impl Metrics {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), BoxDBusError> {
-        self.0.authority.demand(connection, &header, OPT_OUT, NOT_ADMIN).await.map_err(refused)?;
-        self.0.change(connection, |workstation| workstation.set_opted_out(name, false)).await.map_err(failed)
+        self.change(connection, &header, OPT_OUT, |workstation| workstation.set_opted_out(name, false)).await
     }
 
     /// Deletes everything recorded and drawn. The answer, the opt-outs and the spent budget stay.
@@ -264,8 +274,7 @@ impl Metrics {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), BoxDBusError> {
-        self.0.authority.demand(connection, &header, ERASE, NOT_ADMIN).await.map_err(refused)?;
-        self.0.change(connection, Workstation::erase).await.map_err(failed)
+        self.change(connection, &header, ERASE, Workstation::erase).await
     }
 
     /// The catalogue's metrics and which of them are on.

@@ -114,7 +114,7 @@ pub fn run(workstation: &mut Workstation, system: System<'_>, manager: Manager) 
     if let Some(number) = manager.failed_units {
         workstation.record(&Event::singular(manager::FAILED_UNITS, Some(&Variant::from(number))))?;
     }
-    let Some(folder) = workstation.folder() else { return Ok(()) };
+    let Some(folder) = workstation.folder.as_deref() else { return Ok(()) };
     match boot::look(system, folder, manager.startup) {
         Ok(news) => record_news(workstation, news),
         Err(error) => {
@@ -136,7 +136,7 @@ fn record_news(workstation: &mut Workstation, news: boot::News) -> Result<(), Wo
 
 /// Notes that the recorder was told to stop, so that the next start knows that this one ended properly.
 pub fn end(workstation: &Workstation) {
-    if let Some(folder) = workstation.folder()
+    if let Some(folder) = &workstation.folder
         && let Err(error) = boot::end(folder)
     {
         tracing::warn!("the end of this start could not be noted: {error}");

@@ -219,14 +219,6 @@ fn assert_row((epsilon, n, printed): (f64, u64, [&str; 8])) {
 }
 
 #[test]
-fn two_rows_of_the_table() {
-    assert_row(TABLE[2]);
-    assert_row(TABLE[6]);
-}
-
-/// The whole table: `cargo test -p stipple-ldp whole_table -- --ignored`.
-#[test]
-#[ignore = "half a minute more"]
 fn whole_table() {
     TABLE.into_iter().for_each(assert_row);
 }

@@ -92,7 +92,7 @@ impl From<&Mechanism> for Randomiser {
 
 /// The greatest total variation between the rows of two counts, rounded up past the error of its sums.
 fn greatest_variation(mechanism: &Mechanism) -> f64 {
-    let rows: Vec<Vec<f64>> = (0..).map_while(|x| mechanism.row(x)).collect();
+    let rows = mechanism.rows();
     let variation = |p: &[f64], q: &[f64]| p.iter().zip(q).map(|(p, q)| (p - q).max(0.0)).sum::<f64>() * (1.0 + 1e-12);
     let pairs = rows.iter().flat_map(|p| rows.iter().map(move |q| variation(p, q)));
     pairs.fold(0.0, f64::max).min(1.0)

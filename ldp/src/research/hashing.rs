@@ -3,7 +3,7 @@
 //!
 //! Wang, Blocki, Li and Jha (USENIX Security 2017).
 
-use rand::CryptoRng;
+use rand::{CryptoRng, Rng};
 
 use super::oracle::{FrequencyOracle, PureOracle, check, shares, weight_share};
 use crate::design::BlockDesign;
@@ -28,7 +28,7 @@ pub struct MultiplyShift {
 
 impl MultiplyShift {
     /// A uniformly random function.
-    pub fn draw<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
+    pub fn draw<R: Rng + ?Sized>(rng: &mut R) -> Self {
         Self { multiplier: rng.next_u64(), offset: rng.next_u64() }
     }
 

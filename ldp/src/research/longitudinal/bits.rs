@@ -4,35 +4,42 @@
 use rand::{Rng, RngExt};
 
 use crate::ParameterError;
+use crate::research::BitVector;
 use crate::research::coin::Coin;
 
-/// A row of bits, one for each value, packed.
+/// A row of bits, one for each value, with the number of those that are set: relinking asks for it over and over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bits {
-    words: Vec<u64>,
+    row: BitVector,
     ones: u32,
+}
+
+impl From<BitVector> for Bits {
+    fn from(row: BitVector) -> Self {
+        Self { ones: row.count_ones(), row }
+    }
 }
 
 impl Bits {
     /// The bits of 0 to `len - 1` for which `set` says so.
     pub(super) fn from_fn(len: u32, mut set: impl FnMut(u32) -> bool) -> Self {
-        let mut words = vec![0_u64; len.div_ceil(64) as usize];
-        for bit in (0..len).filter(|&bit| set(bit)) {
-            words[bit as usize / 64] |= 1 << (bit % 64);
+        let mut row = BitVector::filled(len, |_| ());
+        for bit in 0..len {
+            row.set(bit, set(bit));
         }
-        Self { ones: words.iter().map(|word| word.count_ones()).sum(), words }
+        row.into()
     }
 
     /// Whether a bit is set; those beyond the last are not.
     #[must_use]
     pub fn get(&self, bit: u32) -> bool {
-        self.words.get(bit as usize / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+        self.row.get(bit)
     }
 
     /// The bits, 64 to a word, the first the lowest; those beyond the last are zero.
     #[must_use]
     pub fn words(&self) -> &[u64] {
-        &self.words
+        self.row.words()
     }
 
     /// How many bits are set.
@@ -44,7 +51,7 @@ impl Bits {
     /// How many bits are set in both.
     #[must_use]
     pub fn common(&self, other: &Self) -> u32 {
-        self.words.iter().zip(&other.words).map(|(a, b)| (a & b).count_ones()).sum()
+        self.words().iter().zip(other.words()).map(|(a, b)| (a & b).count_ones()).sum()
     }
 }
 
@@ -91,18 +98,13 @@ impl Flip {
     /// The first `len` bits of a row, each randomised.
     pub(super) fn randomise_row<R: Rng + ?Sized>(self, row: &Bits, len: u32, rng: &mut R) -> Bits {
         let [set, clear] = [self.set, self.clear].map(Coin::new);
-        let mut words: Vec<u64> = row
-            .words
-            .iter()
-            .map(|&word| {
+        let randomised = BitVector::filled(len, |words| {
+            for (randomised, &word) in words.iter_mut().zip(row.words()) {
                 let ones = if word == 0 { 0 } else { word & set.toss_64(rng) };
-                ones | !word & clear.toss_64(rng)
-            })
-            .collect();
-        if let Some(last) = words.last_mut() {
-            *last &= u64::MAX >> (len.wrapping_neg() % 64);
-        }
-        Bits { ones: words.iter().map(|word| word.count_ones()).sum(), words }
+                *randomised = ones | !word & clear.toss_64(rng);
+            }
+        });
+        randomised.into()
     }
 
     /// The greatest log likelihood ratio of the bit's reports, a 1 and a 0: together the loss of a row in which the

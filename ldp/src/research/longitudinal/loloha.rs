@@ -8,9 +8,10 @@
 
 use std::collections::BTreeMap;
 
-use rand::{Rng, RngExt};
+use rand::Rng;
 
 use super::{Calibration, Longitudinal, chain::Chain};
+use crate::research::MultiplyShift;
 use crate::{DomainSize, Epsilon, ParameterError, Support, ValueError};
 
 /// LOLOHA over d values and g buckets.
@@ -21,33 +22,17 @@ pub struct Loloha {
     chain: Chain,
 }
 
-/// Multiply-shift: `h(v) = ((alpha v + beta mod 2^64) >> 32) g >> 32`, pairwise independent over 32-bit values before
-/// the scaling to g (Dietzfelbinger, STACS 1996), which puts at most `2^-32` too much on a bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hash {
-    alpha: u64,
-    beta: u64,
-}
-
-impl Hash {
-    fn bucket(self, value: u32, buckets: u32) -> u32 {
-        let high = self.alpha.wrapping_mul(value.into()).wrapping_add(self.beta) >> 32;
-        // Both factors are below 2^32, so the high half of their product is below g.
-        (high * u64::from(buckets) >> 32) as u32
-    }
-}
-
 /// What a LOLOHA workstation keeps: its hash and the permanent response to every bucket that it has been in, at most g.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LolohaClient {
-    hash: Hash,
+    hash: MultiplyShift,
     memo: BTreeMap<u32, u64>,
 }
 
 /// A report: the workstation's hash and a randomised bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LolohaReport {
-    hash: Hash,
+    hash: MultiplyShift,
     bucket: u64,
 }
 
@@ -141,7 +126,7 @@ impl Longitudinal for Loloha {
     type Report = LolohaReport;
 
     fn enrol<R: Rng + ?Sized>(&self, rng: &mut R) -> LolohaClient {
-        LolohaClient { hash: Hash { alpha: rng.random(), beta: rng.random() }, memo: BTreeMap::new() }
+        LolohaClient { hash: MultiplyShift::draw(rng), memo: BTreeMap::new() }
     }
 
     fn report<R: Rng + ?Sized>(

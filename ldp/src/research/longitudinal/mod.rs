@@ -53,7 +53,7 @@ pub use bits::{Bits, Flip};
 pub use chain::Chain;
 pub use dbitflip::{DBitFlip, DBitFlipClient, DBitFlipReport};
 pub use grr::{Calibration, GrrClient, LongitudinalGrr};
-pub use loloha::{Hash, Loloha, LolohaClient, LolohaReport, exact_buckets, published_buckets};
+pub use loloha::{Loloha, LolohaClient, LolohaReport, exact_buckets, published_buckets};
 pub use relink::{Class, expected_success, relink};
 pub use unary::{LongitudinalUnary, UnaryClient};
 
