@@ -65,7 +65,8 @@ pub(crate) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
     check_head(&head.headers)?;
     let body = tokio::time::timeout(intake.body_time, read(body)).await.map_err(|_| Refusal::CutOff)??;
     let report = intake.judge(&body)?;
-    intake.counter.count(report).await?;
+    let window = intake.counter.count(vec![report]).await?;
+    window.admit(report.week)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

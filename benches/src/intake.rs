@@ -70,7 +70,7 @@ pub fn measure(catalogue: Catalogue, out: &Path, connections: usize, quick: bool
     }
     let _ = stop.send(());
     servers.block_on(running)??;
-    let counted = export(&store, &catalogue, &folder.path().join("counts"), Unknown::Refuse)?.reports;
+    let counted = export(&store.into(), &catalogue, &folder.path().join("counts"), Unknown::Refuse)?.reports;
     ensure!(counted == ((rounds + 1) * each) as u64, "{counted} reports counted, not what was acknowledged");
     Ok(Row::new(format!("{NAME}, {connections} connections"), REFERENCE, GOAL, ours, reference))
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The ids of counted reports, one table for each open week, dropped whole when the week closes.
+//! The ids of counted reports in SQLite, one table for each open week, dropped whole when the week closes.
 //!
 //! A table of its own shares no page with anything else. Dropping it frees its pages, and `secure_delete` fills freed pages
 //! with zeros; deleting rows from a common table would leave copies that rebalancing the tree had left in live pages.
@@ -11,12 +11,18 @@ use crate::sums::Accepted;
 
 const PREFIX: &str = "seen_";
 
-fn table(week: Week) -> String {
+/// The name of a week's table, in every kind of store.
+pub(super) fn table(week: Week) -> String {
     format!("{PREFIX}{}", week.index())
 }
 
+/// The week of a table, when it is one of these.
+pub(super) fn week_of(table: &str) -> Option<Week> {
+    table.strip_prefix(PREFIX)?.parse().ok().map(Week::from_index)
+}
+
 /// Makes the week's table when it is not there.
-pub(crate) fn make(conn: &Connection, week: Week) -> rusqlite::Result<()> {
+pub(super) fn make(conn: &Connection, week: Week) -> rusqlite::Result<()> {
     conn.execute_batch(&format!(
         "CREATE TABLE IF NOT EXISTS {} (
             id BLOB NOT NULL PRIMARY KEY -- private: the 16 random bytes that count a report once; gone with the week
@@ -26,7 +32,7 @@ pub(crate) fn make(conn: &Connection, week: Week) -> rusqlite::Result<()> {
 }
 
 /// Notes the ids of one week's reports and calls `new` with those that were not noted before.
-pub(crate) fn note(
+pub(super) fn note(
     conn: &Connection,
     week: Week,
     reports: &[&Accepted],
@@ -42,10 +48,9 @@ pub(crate) fn note(
 }
 
 /// Drops the tables of every week before `oldest`.
-pub(crate) fn drop_before(conn: &Connection, oldest: Week) -> rusqlite::Result<()> {
+pub(super) fn drop_before(conn: &Connection, oldest: Week) -> rusqlite::Result<()> {
     let mut tables = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'seen_[0-9]*'")?;
     let names: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    let week_of = |name: &str| name.strip_prefix(PREFIX)?.parse().ok().map(Week::from_index);
     for name in names.iter().filter(|name| week_of(name).is_some_and(|week| week < oldest)) {
         conn.execute_batch(&format!("DROP TABLE {name}"))?;
     }
