@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `POST /v1/reports`: from a request to a checked report, to the counter, to the answer.
+//! `POST /v1/reports`: from a request to checked reports, to the counter, to the answer.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::BodyExt as _;
-use stipple_catalog::{Catalogue, Clock, REPORT_LEN, Report};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::Serialize;
+use stipple_catalog::{Catalogue, Clock, REPORT_LEN, Report, WireError};
 
 use crate::counter::Counter;
 use crate::problem::Problem;
@@ -18,6 +20,8 @@ use crate::window::{Window, collected_in};
 
 /// A body up to here is read to its end and called malformed; a longer one is not read.
 const MOST_BYTES: usize = 2 * REPORT_LEN;
+/// The content type of a relay's batch: any number of reports one behind the other.
+const BATCH: &str = "application/vnd.stipple.reports";
 
 /// What the intake needs to judge a report.
 pub(crate) struct Intake {
@@ -27,6 +31,8 @@ pub(crate) struct Intake {
     pub counter: Counter,
     /// how long a sender may take over a body
     pub body_time: Duration,
+    /// the most reports of a batch
+    pub batch: usize,
 }
 
 /// Why there is no success.
@@ -59,38 +65,71 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Answers 204 once the report is durable, or was before.
-pub(crate) async fn receive(State(intake): State<Arc<Intake>>, request: Request) -> Result<StatusCode, Refusal> {
+/// Answers once everything in the request is durable, or was before: 204 for a report, 200 with an [`Outcome`] for a batch.
+pub(crate) async fn receive(State(intake): State<Arc<Intake>>, request: Request) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
-    check_head(&head.headers)?;
-    let body = tokio::time::timeout(intake.body_time, read(body)).await.map_err(|_| Refusal::CutOff)??;
+    let is_batch = head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == BATCH);
+    let most = if is_batch { intake.batch * REPORT_LEN } else { MOST_BYTES };
+    check_head(&head.headers, most)?;
+    let body = tokio::time::timeout(intake.body_time, read(body, most)).await.map_err(|_| Refusal::CutOff)??;
+    if is_batch {
+        return Ok(Json(intake.count_batch(&body).await?).into_response());
+    }
     let report = intake.judge(&body)?;
-    let window = intake.counter.count(vec![report]).await?;
-    window.admit(report.week)?;
-    Ok(StatusCode::NO_CONTENT)
+    intake.counter.count(vec![report]).await?.admit(report.week)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn check_head(headers: &HeaderMap) -> Result<(), Problem> {
+/// What became of a batch. It is durable.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    /// how many of its reports are counted, now or before
+    counted: usize,
+    /// the others
+    refused: Vec<Refused>,
+}
+
+/// A report of a batch that is not counted.
+#[derive(Debug, Serialize)]
+struct Refused {
+    /// its place in the batch, from 0
+    index: usize,
+    /// the name of the problem
+    problem: &'static str,
+}
+
+fn check_head(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Problem::ContentCoding);
     }
     let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if stated.is_some_and(|length| length > MOST_BYTES as u64) { Err(Problem::TooLarge) } else { Ok(()) }
+    if stated.is_some_and(|length| length > most as u64) { Err(Problem::TooLarge) } else { Ok(()) }
 }
 
-async fn read(mut body: Body) -> Result<Bytes, Refusal> {
-    let mut read = Bytes::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Refusal::CutOff)?.into_data() else { continue };
-        if read.len() + data.len() > MOST_BYTES {
-            return Err(Problem::TooLarge.into());
-        }
-        read = if read.is_empty() { data } else { [read, data].concat().into() };
+async fn read(body: Body, most: usize) -> Result<Bytes, Refusal> {
+    match Limited::new(body, most).collect().await {
+        Ok(read) => Ok(read.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::TooLarge.into()),
+        Err(_) => Err(Refusal::CutOff),
     }
-    Ok(read)
 }
 
 impl Intake {
+    /// Counts every valid report of a batch in one transaction.
+    async fn count_batch(&self, body: &[u8]) -> Result<Outcome, Problem> {
+        let (reports, rest) = body.as_chunks::<REPORT_LEN>();
+        if reports.is_empty() || !rest.is_empty() {
+            return Err(Problem::Malformed(WireError::Length));
+        }
+        let judged: Vec<Result<Accepted, Problem>> = reports.iter().map(|report| self.judge(report)).collect();
+        let window = self.counter.count(judged.iter().flatten().copied().collect()).await?;
+        let outcomes = judged.into_iter().map(|judged| judged.and_then(|report| window.admit(report.week)));
+        let refused =
+            outcomes.enumerate().filter_map(|(index, outcome)| Some(Refused { index, problem: outcome.err()?.name() }));
+        let refused: Vec<Refused> = refused.collect();
+        Ok(Outcome { counted: reports.len() - refused.len(), refused })
+    }
+
     fn judge(&self, body: &[u8]) -> Result<Accepted, Problem> {
         let report = Report::decode(body, &self.catalogue)?;
         // A clock out of range is the server's fault, not the report's.

@@ -48,7 +48,7 @@ impl Problem {
     fn parts(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::Malformed(_) => ("malformed", StatusCode::BAD_REQUEST, "This is not a report"),
-            Self::TooLarge => ("too-large", StatusCode::PAYLOAD_TOO_LARGE, "The body is longer than a report"),
+            Self::TooLarge => ("too-large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too long"),
             Self::ContentCoding => {
                 ("content-coding", StatusCode::UNSUPPORTED_MEDIA_TYPE, "A report is sent as it is, without a coding")
             }
@@ -75,7 +75,7 @@ impl Problem {
         match self {
             // Names the kind of fault only.
             Self::Malformed(error) => error.to_string(),
-            Self::TooLarge => "send exactly one report of 64 bytes".into(),
+            Self::TooLarge => "send exactly one report of 64 bytes, or a batch up to this server's limit".into(),
             Self::ContentCoding => "leave the Content-Encoding header out".into(),
             Self::UnknownMetric => "the server's catalogue does not have it: discard the report".into(),
             Self::StaleDefinition => "discard the report and update the catalogue package".into(),

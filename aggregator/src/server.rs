@@ -55,6 +55,8 @@ pub struct Limits {
     pub connections: usize,
     /// reports that may wait to be counted; more are answered 503
     pub queue: usize,
+    /// reports in a batch
+    pub batch: usize,
     /// how long a request's head may take, and an idle connection may stay
     pub head_time: Duration,
     /// how long a body may take
@@ -73,6 +75,7 @@ impl Default for Limits {
             // Below the 1024 open files that a service usually has.
             connections: 800,
             queue: 65_536,
+            batch: 4096,
             head_time: Duration::from_secs(15),
             body_time: Duration::from_secs(10),
             connection_life: Duration::from_secs(450),
@@ -158,8 +161,8 @@ impl Server {
             writer.start(queue).map_err(|_| ServeError::Writer)
         });
         let (counter, writer, writer_ended) = opening.await.map_err(|_| ServeError::Writer)??;
-        let body_time = limits.body_time;
-        let router = router(Intake { catalogue, clock, late_weeks, counter, body_time });
+        let (body_time, batch) = (limits.body_time, limits.batch);
+        let router = router(Intake { catalogue, clock, late_weeks, counter, body_time, batch });
         Ok(Self { listener, address, router, limits, writer, writer_ended })
     }
 

@@ -28,6 +28,7 @@ macro_rules! on_every_store {
 }
 
 on_every_store! {
+    a_batch_is_counted_whole_and_names_what_it_refuses,
     reports_become_support_counts_once_however_often_they_come,
     an_empty_store_exports_an_empty_dataset,
     counts_that_the_catalogue_cannot_explain_are_refused_or_left_out,
@@ -79,6 +80,38 @@ fn reports_become_support_counts_once_however_often_they_come(place: &Place) {
     assert_eq!(manifest["files"][0]["rows"], csv.lines().count() - 1);
     let sum = std::process::Command::new("sha256sum").arg(place.path("out/counts.csv")).output().unwrap();
     assert!(sum.stdout.starts_with(manifest["files"][0]["sha256"].as_str().unwrap().as_bytes()));
+}
+
+fn a_batch_is_counted_whole_and_names_what_it_refuses(place: &Place) {
+    let mut config = place.config(&Place::clock());
+    config.limits.batch = 1000;
+    let server = Running::start(config);
+    let post = |body: &[u8]| {
+        request(server.address, "POST", "/v1/reports", &["Content-Type: application/vnd.stipple.reports"], body)
+            .unwrap()
+    };
+    let sent = reports(&place.catalogue, week("2026-W48"), 21, 997);
+    let mut damaged = sent[0];
+    damaged[0] = 9;
+    let [late, early] = ["2026-W45", "2026-W50"].map(|w| reports(&place.catalogue, week(w), 22, 1)[0]);
+    let batch = [&[damaged, late][..], &sent, &[early]].concat();
+    let answer = post(batch.as_flattened());
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let outcome: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let refused = serde_json::json!([
+        { "index": 0, "problem": "malformed" },
+        { "index": 1, "problem": "late" },
+        { "index": 999, "problem": "early" },
+    ]);
+    assert_eq!(outcome, serde_json::json!({ "counted": 997, "refused": refused }));
+    // Again, and one by one: nothing counts twice.
+    assert_eq!(post(batch.as_flattened()).status, 200);
+    assert_eq!(server.post(&sent[5]).status, 204);
+    assert_eq!(post(&[]).problem(), "malformed");
+    assert_eq!(post(&batch.as_flattened()[1..]).problem(), "malformed");
+    assert_eq!(post([&batch[..], &batch[..1]].concat().as_flattened()).problem(), "too-large");
+    server.stop();
+    assert_eq!(place.export().0, expected(&place.catalogue, &sent));
 }
 
 fn an_empty_store_exports_an_empty_dataset(place: &Place) {
