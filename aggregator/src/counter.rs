@@ -76,7 +76,8 @@ impl Writer {
     }
 
     fn run(mut self, tasks: &Receiver<Task>) {
-        let mut journal = Journal::default();
+        // What an earlier process has left in it is unknown.
+        let mut journal = Journal { used_since: Some(Instant::now()), settled: None };
         // A week may have closed while nobody served.
         self.settle(Vec::new(), &mut journal);
         loop {
@@ -84,19 +85,23 @@ impl Writer {
                 Ok(first) => {
                     self.settle(fill(first, tasks), &mut journal);
                     if journal.used_since.is_some_and(|since| since.elapsed() > JOURNAL_LIFE) {
-                        journal.empty(&mut *self.store);
+                        journal.empty(&mut *self.store, false);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     if self.week_has_closed(&journal) {
                         self.settle(Vec::new(), &mut journal);
                     }
-                    journal.empty(&mut *self.store);
+                    journal.empty(&mut *self.store, true);
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        journal.empty(&mut *self.store);
+        // A step at a time, and no longer than whoever stops us waits.
+        let deadline = Instant::now() + QUIET;
+        while journal.used_since.is_some() && Instant::now() < deadline {
+            journal.empty(&mut *self.store, true);
+        }
     }
 
     fn week_has_closed(&self, journal: &Journal) -> bool {
@@ -126,7 +131,7 @@ impl Writer {
         journal.settled = Some(asked.oldest);
         if closed {
             tracing::info!("closed every week before {}", window.oldest);
-            journal.empty(&mut *self.store);
+            journal.empty(&mut *self.store, false);
         }
         Ok(window)
     }
@@ -151,7 +156,6 @@ fn unavailable(error: &dyn std::error::Error) -> Problem {
 }
 
 /// What the journal may still hold.
-#[derive(Default)]
 struct Journal {
     used_since: Option<Instant>,
     /// the oldest open week when the last batch was settled
@@ -163,11 +167,11 @@ impl Journal {
         self.used_since.get_or_insert_with(Instant::now);
     }
 
-    fn empty(&mut self, store: &mut dyn Store) {
+    fn empty(&mut self, store: &mut dyn Store, quiet: bool) {
         if self.used_since.is_none() {
             return;
         }
-        match store.tidy() {
+        match store.tidy(quiet) {
             Ok(true) => self.used_since = None,
             Ok(false) => {} // somebody reads: next time
             Err(error) => tracing::error!("the store could not be tidied: {error}"),

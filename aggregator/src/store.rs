@@ -43,8 +43,9 @@ pub(crate) trait Store: Send {
     /// Writes and commits without changing anything: whether the store can be written to now.
     fn probe(&mut self) -> Result<(), StoreError>;
 
-    /// Removes what tells in which order reports came. `false` when somebody reads and it has to be tried again.
-    fn tidy(&mut self) -> Result<bool, StoreError>;
+    /// Removes what tells in which order reports came; thoroughly when it is quiet, and without keeping anyone waiting when it is
+    /// not. `false` when something is left, or somebody reads: it has to be called again.
+    fn tidy(&mut self, quiet: bool) -> Result<bool, StoreError>;
 
     /// The oldest week that is still open.
     fn open_from(&mut self) -> Result<Week, StoreError>;

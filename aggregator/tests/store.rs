@@ -163,3 +163,23 @@ fn the_program_exports_and_prints_the_manifest() {
     let names: Vec<_> = std::fs::read_dir(place.path("data/counts")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "{names:?}");
 }
+
+#[test]
+fn every_column_is_documented_as_public_or_private() {
+    let place = Place::new();
+    let server = Running::start(place.config(&Place::clock()));
+    assert_eq!(server.post(&reports(&place.catalogue, week("2026-W48"), 1, 1)[0]).status, 204);
+    server.stop();
+    let conn = Connection::open(place.file()).unwrap();
+    let mut tables = conn.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").unwrap();
+    let tables = tables.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).unwrap();
+    let tables: Vec<(String, String)> = tables.collect::<Result<_, _>>().unwrap();
+    assert_eq!(tables.len(), 5, "{tables:?}");
+    for (table, sql) in &tables {
+        let mut columns = conn.prepare(&format!("SELECT name FROM pragma_table_info('{table}')")).unwrap();
+        for column in columns.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap) {
+            let line = sql.lines().find(|line| line.trim_start().starts_with(&format!("{column} "))).unwrap();
+            assert!(line.contains("-- public: ") || line.contains("-- private: "), "{table}: {line}");
+        }
+    }
+}

@@ -164,7 +164,7 @@ impl Store for Postgres {
         self.with(|client| client.execute("UPDATE stipple.meta SET value = value WHERE key = 'schema'", &[]).map(drop))
     }
 
-    fn tidy(&mut self) -> Result<bool, StoreError> {
+    fn tidy(&mut self, _quiet: bool) -> Result<bool, StoreError> {
         self.with(|client| {
             let tables = rows::rewrite(client)?;
             rows::compact(client, &tables)

@@ -8,7 +8,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transac
 use stipple_catalog::{Catalogue, Phase, Week};
 
 use super::address::Address;
-use super::{Store, StoreError, Stored, seen};
+use super::seen::{self, Changes, Fresh};
+use super::{Store, StoreError, Stored};
 use crate::sums::{Accepted, Sums};
 use crate::window::Window;
 
@@ -25,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Sqlite {
     conn: Connection,
     path: PathBuf,
+    fresh: Fresh,
 }
 
 impl Sqlite {
@@ -36,6 +38,7 @@ impl Sqlite {
         store.check()?;
         store.configure().and_then(|()| store.migrate(version)).map_err(|e| store.failure(&e))?;
         store.claim(phase)?;
+        store.fresh.load_all(&store.conn).map_err(|e| store.failure(&e))?;
         // What an earlier process left in its journal is folded in, so that the journal starts empty.
         store.empty_journal().map_err(|e| store.failure(&e))?;
         if let Some(pages) = pages {
@@ -60,7 +63,7 @@ impl Sqlite {
         };
         let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(unopenable)?;
         conn.busy_timeout(PATIENCE).map_err(unopenable)?;
-        Ok(Self { conn, path: path.to_owned() })
+        Ok(Self { conn, path: path.to_owned(), fresh: Fresh::default() })
     }
 
     fn failure(&self, source: &rusqlite::Error) -> StoreError {
@@ -108,7 +111,7 @@ impl Sqlite {
              PRAGMA synchronous = FULL;         -- a commit is on the disk when it returns
              PRAGMA secure_delete = ON;         -- what is deleted is overwritten
              PRAGMA temp_store = MEMORY;        -- no copy of anything in temporary files
-             PRAGMA wal_autocheckpoint = 10000; -- 40 MB: pages that many batches touch are copied once
+             PRAGMA wal_autocheckpoint = 2000;  -- 8 MB: beyond, the journal is written over in place
              PRAGMA cache_size = -32768;",
         )
     }
@@ -156,16 +159,26 @@ impl Sqlite {
             seen::drop_before(&tx, window.oldest)?;
             tx.execute("UPDATE meta SET value = ?1 WHERE key = 'open_from'", [window.oldest.index().to_string()])?;
         }
-        // In the order of the table, neighbours share a page.
         let admitted = window.admitted(reports);
-        let mut sums = Sums::default();
+        let (mut sums, mut changes) = (Sums::default(), Changes::default());
         for of_week in admitted.chunk_by(|a, b| a.week == b.week) {
-            seen::make(&tx, of_week[0].week)?;
-            seen::note(&tx, of_week[0].week, of_week, |report| sums.add(catalogue, report))?;
+            self.fresh.note(&tx, of_week, &mut changes, |report| sums.add(catalogue, report))?;
         }
         add(&tx, catalogue, &sums)?;
         tx.commit()?;
+        self.fresh.apply(changes);
+        self.fresh.close_before(window.oldest);
         Ok((window, closes))
+    }
+
+    /// Moves noted ids to where their order says nothing. Returns whether nothing is left.
+    fn sweep(&mut self) -> rusqlite::Result<bool> {
+        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut changes = Changes::default();
+        let done = self.fresh.sweep(&tx, &mut changes)?;
+        tx.commit()?;
+        self.fresh.apply(changes);
+        Ok(done)
     }
 
     /// Moves the journal into the database and cuts it to nothing. `false` when a reader still needs it.
@@ -203,7 +216,11 @@ impl Store for Sqlite {
         window: Window,
         reports: &[Accepted],
     ) -> Result<(Window, bool), StoreError> {
-        self.count_batch(catalogue, window, reports).map_err(|e| self.failure(&e))
+        let counted = self.count_batch(catalogue, window, reports);
+        counted.map_err(|error| {
+            self.fresh = Fresh::default();
+            self.failure(&error)
+        })
     }
 
     fn probe(&mut self) -> Result<(), StoreError> {
@@ -211,8 +228,13 @@ impl Store for Sqlite {
         self.conn.pragma_update(None, "user_version", KNOWN_VERSION).map_err(|e| self.failure(&e))
     }
 
-    fn tidy(&mut self) -> Result<bool, StoreError> {
-        self.empty_journal().map_err(|e| self.failure(&e))
+    fn tidy(&mut self, quiet: bool) -> Result<bool, StoreError> {
+        let swept = if quiet { self.sweep() } else { Ok(true) };
+        let tidied = swept.and_then(|swept| Ok(swept & self.empty_journal()?));
+        tidied.map_err(|error| {
+            self.fresh = Fresh::default();
+            self.failure(&error)
+        })
     }
 
     fn open_from(&mut self) -> Result<Week, StoreError> {
