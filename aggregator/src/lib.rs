@@ -5,8 +5,10 @@
 //! waits into one transaction, `store` makes it durable, and only then is the sender answered. What remains are sums.
 //! `docs/protocol.md` describes the endpoint and the dataset for other implementations.
 
+mod compat;
 mod counter;
 mod export;
+mod gvariant;
 mod intake;
 mod problem;
 mod server;
@@ -15,6 +17,7 @@ mod store;
 mod sums;
 mod window;
 
+pub use compat::REPORT_EVENT;
 pub use export::{ExportError, Exported, Unknown, export};
 pub use problem::Problem;
 pub use server::{Config, Limits, ServeError, Server, serve};
