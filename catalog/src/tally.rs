@@ -69,6 +69,20 @@ pub enum Update {
 }
 
 impl Aggregate {
+    /// The aggregate as catalogues write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Last => "last",
+            Self::Any => "any",
+            Self::Count => "count",
+            Self::Sum => "sum",
+            Self::Maximum => "maximum",
+            Self::Distinct => "distinct",
+            Self::Duration => "duration",
+        }
+    }
+
     /// What an occurrence changes; `None` when it says nothing to this metric (a payload of another kind, or an item outside
     /// a dictionary without `other`).
     #[must_use]

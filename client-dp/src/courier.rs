@@ -6,7 +6,7 @@
 //! has said no, the uploader stops at once.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rand::CryptoRng;
 use stipple_catalog::REPORT_LEN;
@@ -29,6 +29,15 @@ pub enum Courier {
 }
 
 impl Courier {
+    /// The uploader's socket, if there is one.
+    #[must_use]
+    pub fn socket(&self) -> Option<&Path> {
+        match self {
+            Self::Direct(_) => None,
+            Self::Socket(path) => Some(path),
+        }
+    }
+
     /// Delivers one report.
     ///
     /// # Errors

@@ -3,11 +3,14 @@
 //!
 //! [`Workstation`] is the whole way without the bus and the network; [`dbus`] serves it, [`uploader`] sends what it has.
 
+pub mod cli;
 mod consent;
 pub mod courier;
 pub mod dbus;
+mod dump;
 pub mod entropy;
 mod event;
+mod explain;
 mod ledger;
 mod marker;
 mod outbox;
@@ -27,9 +30,10 @@ mod workstation_tests;
 
 pub use consent::{CATEGORIES, CONSENT_TEXT, Consent, Hold, consent_version};
 pub use event::Event;
+pub use explain::{ChannelRow, EventRow, ExplainRow, Form};
 pub use marker::MARKER_NAME;
 pub use outbox::{Entry, Outcome, Outgoing};
-pub use schedule::Slot;
+pub use schedule::{Draw, Slot};
 pub use state::{FILE_NAME, StateError};
 pub use view::{BudgetRow, MetricRow, ReportRow, SpendRow, TallyRow};
 pub use workstation::{REPORT_WINDOW_WEEKS, Workstation, WorkstationError};

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rotating panel: which metrics this workstation reports in an epoch, and in which week each.
 
+use jiff::civil::Date;
 use rand::seq::SliceRandom;
 use rand::{CryptoRng, RngExt};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use serde::{Deserialize, Serialize};
 use stipple_catalog::{Catalogue, DefinitionHash, Epoch, Week};
 use stipple_ldp::Budget;
-
-use jiff::civil::Date;
+use zbus::Type;
 
 /// One metric's place in the epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,23 @@ pub struct Slot {
     pub definition: DefinitionHash,
     /// the week whose tally is reported
     pub week: Week,
+}
+
+/// What an epoch's draw did with a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "lowercase")]
+#[zbus(signature = "s")]
+pub enum Draw {
+    /// There was no draw: metrics have not been on in this epoch.
+    None,
+    /// It was not drawn.
+    Undrawn,
+    /// It was drawn, and its week is not over or not closed yet.
+    Waiting,
+    /// Its report was drawn and paid for.
+    Reported,
+    /// Its week went by without a report.
+    Forfeited,
 }
 
 /// Draws the epoch's metrics and weeks, unless it has been done. The order of the metrics is a uniform permutation; each is
@@ -63,6 +81,24 @@ pub(crate) fn waiting(connection: &Connection) -> rusqlite::Result<Vec<Slot>> {
             })
         })?
         .collect()
+}
+
+/// What an epoch's draw did with a metric, and the week that it was drawn for.
+pub(crate) fn draw_of(connection: &Connection, epoch: Epoch, metric: &str) -> rusqlite::Result<(Draw, Option<Week>)> {
+    let slot = connection
+        .prepare_cached("SELECT week, outcome FROM slot WHERE epoch = ?1 AND metric = ?2")?
+        .query_row(params![epoch.index(), metric], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))
+        .optional()?;
+    if let Some((week, outcome)) = slot {
+        let draw = match outcome.as_str() {
+            "waiting" => Draw::Waiting,
+            "reported" => Draw::Reported,
+            _ => Draw::Forfeited,
+        };
+        return Ok((draw, Some(Week::from_index(week))));
+    }
+    let drawn = connection.prepare_cached("SELECT 1 FROM epoch WHERE epoch = ?1")?.exists([epoch.index()])?;
+    Ok((if drawn { Draw::Undrawn } else { Draw::None }, None))
 }
 
 /// Settles a slot for good.

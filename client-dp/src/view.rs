@@ -2,6 +2,8 @@
 //! The owner's own view, in the rows that the bus carries: what is asked, tallied, to be sent, was sent, and is spent.
 //! Looking changes nothing.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use stipple_catalog::{Aggregate, Definition, Domain, Epoch, Week, hex};
 use stipple_ldp::Value;
@@ -92,14 +94,9 @@ pub struct BudgetRow {
     pub spends: Vec<SpendRow>,
 }
 
-impl Workstation {
-    /// The catalogue's metrics, and which of them are on.
-    ///
-    /// # Errors
-    /// [`WorkstationError`] when the state cannot be read.
-    pub fn metrics(&self) -> Result<Vec<MetricRow>, WorkstationError> {
-        let out = self.opted_out()?;
-        let rows = self.catalogue().active(self.clock().today()).map(|definition| MetricRow {
+impl MetricRow {
+    pub(crate) fn of(definition: &Definition, out: &BTreeSet<String>) -> Self {
+        Self {
             metric: definition.id.clone(),
             title: definition.title.clone(),
             question: definition.question.clone(),
@@ -108,9 +105,20 @@ impl Workstation {
             mechanism: definition.mechanism_name.to_string(),
             approval: definition.approval.clone(),
             expires: definition.expires.to_string(),
-            on: !consent::is_out(definition, &out),
-        });
-        Ok(rows.collect())
+            on: !consent::is_out(definition, out),
+        }
+    }
+}
+
+impl Workstation {
+    /// The catalogue's metrics, and which of them are on.
+    ///
+    /// # Errors
+    /// [`WorkstationError`] when the state cannot be read.
+    pub fn metrics(&self) -> Result<Vec<MetricRow>, WorkstationError> {
+        let out = self.opted_out()?;
+        let active = self.catalogue().active(self.clock().today());
+        Ok(active.map(|definition| MetricRow::of(definition, &out)).collect())
     }
 
     /// This week's tally of every active metric that is not opted out of; empty while nothing is recorded.
@@ -132,6 +140,15 @@ impl Workstation {
             })
         })
         .collect()
+    }
+
+    /// What a metric's tally of this week amounts to; empty while it is not recorded.
+    pub(crate) fn value_so_far(&self, definition: &Definition) -> Result<String, WorkstationError> {
+        let (today, out) = (self.clock().today(), self.opted_out()?);
+        if !self.is_on()? || !definition.is_active(today) || consent::is_out(definition, &out) {
+            return Ok(String::new());
+        }
+        self.words(definition, self.present()?.week)
     }
 
     /// Every report that is still to come: those that are drawn and wait, and the slots whose week is not over. Empty while

@@ -2,64 +2,19 @@
 //! `stipple-recorderd`: records over the standard D-Bus interface, and sends randomised reports only.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Parser;
-use jiff::Timestamp;
-use stipple_catalog::{Catalogue, Clock, Phase, default_folder};
+use clap::Parser as _;
+use stipple_catalog::{Catalogue, Clock, default_folder};
 use stipple_client_dp::Workstation;
+use stipple_client_dp::cli::Recorderd as Arguments;
 use stipple_client_dp::courier::Courier;
-use stipple_client_dp::dbus::{Bus, Daemon, Options};
+use stipple_client_dp::dbus::{Daemon, Options};
 use stipple_client_dp::uploader::{Patience, Uploader};
 use tokio::signal::unix::{SignalKind, signal};
-
-/// Record desktop metrics and send them under local differential privacy. Off until the user says yes.
-#[derive(Parser)]
-#[command(
-    version,
-    after_help = "Example: stipple-recorderd --bus session --state-dir /tmp/stipple --catalog \
-    catalog/metrics --server http://127.0.0.1:8470\n\nExit codes: 0 stopped by a signal, 1 failed, 2 wrong usage."
-)]
-struct Arguments {
-    /// The bus to serve: system, session, or a D-Bus address. On the system bus, polkit guards every change.
-    #[arg(long, default_value = "system")]
-    bus: Bus,
-    /// Where the state is kept. Nothing is written before the user's yes.
-    #[arg(long, env = "STATE_DIRECTORY", default_value = "/var/lib/stipple")]
-    state_dir: PathBuf,
-    /// While this file exists, nothing is recorded or sent, whatever the user answers.
-    #[arg(long, default_value = "/etc/stipple/disabled")]
-    lock: PathBuf,
-    /// The catalogue of metrics [default: the installed one].
-    #[arg(long)]
-    catalog: Option<PathBuf>,
-    /// The aggregator.
-    #[arg(long, default_value = "http://127.0.0.1:8470")]
-    server: String,
-    /// Hand reports to the uploader behind this socket instead of sending them; --server is then only shown.
-    #[arg(long, value_name = "PATH")]
-    upload_socket: Option<PathBuf>,
-    /// Send each report at a random moment within this many seconds after its week [default: six days].
-    #[arg(long, default_value_t = 6 * 24 * 3600)]
-    send_window: u64,
-    /// production, or testing for drills.
-    #[arg(long, value_enum, default_value_t)]
-    phase: Phase,
-    /// Start the clock at this moment (drills only).
-    #[arg(long, value_name = "RFC3339")]
-    now: Option<Timestamp>,
-    /// How many events a caller may record a second, once its burst of 1000 is used up; a user's programs together four
-    /// times that.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    events_per_second: u32,
-    /// The root of the system that the probes read.
-    #[arg(long, default_value = "/", hide = true)]
-    probe_root: PathBuf,
-}
 
 /// Between two reports that are due at once; shorter if the sending window is.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);

@@ -6,21 +6,10 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser;
-use stipple_client_dp::dbus::{Bus, EventRecorderServerProxy};
+use clap::Parser as _;
+use stipple_client_dp::cli::SessionHelper as Arguments;
+use stipple_client_dp::dbus::EventRecorderServerProxy;
 use stipple_client_dp::session;
-
-/// Record the session's settings and running applications, if metrics are on. Only listed answers are kept.
-#[derive(Parser)]
-#[command(version, after_help = "Exit codes: 0 done, or metrics are off; 1 failed; 2 wrong usage.")]
-struct Arguments {
-    /// The recorder's bus: system, session, or a D-Bus address.
-    #[arg(long, default_value = "system")]
-    bus: Bus,
-    /// The user's bus, with the desktop portal and the user's systemd.
-    #[arg(long, default_value = "session")]
-    session: Bus,
-}
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {

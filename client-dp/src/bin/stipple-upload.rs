@@ -4,23 +4,11 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::Parser as _;
+use stipple_client_dp::cli::Upload as Arguments;
 use stipple_client_dp::courier::carry;
 use stipple_client_dp::entropy;
 use stipple_client_dp::uploader::{Patience, Uploader};
-
-/// Send one randomised report of 64 bytes from standard input; print what became of it.
-#[derive(Parser)]
-#[command(
-    version,
-    after_help = "systemd starts it for each connection to stipple-upload.socket.\n\nExample: stipple-upload --server \
-    http://127.0.0.1:8470 <report\n\nExit codes: 0 answered (counted, refused or later), 1 no report was read, 2 wrong usage."
-)]
-struct Arguments {
-    /// The aggregator.
-    #[arg(long, env = "STIPPLE_SERVER", default_value = "http://127.0.0.1:8470")]
-    server: String,
-}
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {

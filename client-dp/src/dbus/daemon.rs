@@ -96,6 +96,8 @@ pub struct Daemon {
     quotas: Mutex<Quotas>,
     /// held while an upload is under way: how the last one failed
     uploading: Mutex<Option<String>>,
+    /// the same for whoever looks meanwhile; empty when it did not fail
+    trouble: Mutex<String>,
     /// how many uploads have begun
     uploads: AtomicU64,
     /// tells an upload under way that the user said no
@@ -115,6 +117,7 @@ impl Daemon {
             quotas: Mutex::new(Quotas::new(options.events_per_second)),
             options,
             uploading: Mutex::default(),
+            trouble: Mutex::default(),
             uploads: AtomicU64::new(0),
             switched_off: Notify::new(),
             told: Mutex::default(),
@@ -205,6 +208,7 @@ impl Daemon {
         self.uploads.fetch_add(1, Ordering::SeqCst);
         let outcome = self.upload_now().await;
         *last = outcome.as_ref().err().map(ToString::to_string);
+        *self.trouble.lock().await = last.clone().unwrap_or_default();
         outcome
     }
 
@@ -265,7 +269,8 @@ impl Daemon {
 
     /// What the owner sees at a glance.
     pub(super) async fn status(&self) -> Result<StatusRow, DaemonError> {
-        Ok(StatusRow::of(&*self.workstation.lock().await, &self.options.server)?)
+        let trouble = self.trouble.lock().await.clone();
+        Ok(StatusRow::of(&*self.workstation.lock().await, &self.options, trouble)?)
     }
 
     /// Signals the properties that have changed since the last time.

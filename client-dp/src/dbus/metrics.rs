@@ -8,8 +8,9 @@ use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{BoxDBusError, Connection, DBusError, Type, fdo, interface};
 
-use super::daemon::{Daemon, DaemonError};
+use super::daemon::{Daemon, DaemonError, Options};
 use crate::consent::CONSENT_TEXT;
+use crate::explain::ExplainRow;
 use crate::view::{BudgetRow, MetricRow, ReportRow, TallyRow};
 use crate::workstation::{Workstation, WorkstationError};
 
@@ -81,29 +82,56 @@ pub struct StatusRow {
     pub waiting: u32,
     /// dropped events by reason
     pub dropped: Vec<(String, u64)>,
+    /// `production`, or `testing` in a drill
+    pub phase: String,
+    /// since when the clock is doubted, in RFC 3339; empty while it is believed
+    pub doubted_since: String,
+    /// metrics of the catalogue that have expired
+    pub expired: u32,
+    /// waiting reports whose moment has come
+    pub overdue: u32,
+    /// the uploader's socket; empty when the recorder sends by itself
+    pub upload_socket: String,
+    /// why the last upload failed; empty when it did not
+    pub upload_trouble: String,
 }
 
 impl StatusRow {
-    /// What a workstation's owner sees at a glance.
+    /// What a workstation's owner sees at a glance, with what only the daemon knows.
     ///
     /// # Errors
     /// [`WorkstationError`] when the state cannot be read.
-    pub(super) fn of(workstation: &Workstation, server: &str) -> Result<Self, WorkstationError> {
-        let catalogue = workstation.catalogue();
+    pub(super) fn of(
+        workstation: &Workstation,
+        options: &Options,
+        upload_trouble: String,
+    ) -> Result<Self, WorkstationError> {
+        let (catalogue, present) = (workstation.catalogue(), workstation.present()?);
+        let expired = catalogue.definitions().iter().filter(|definition| definition.expires < present.today);
         Ok(Self {
             consent: workstation.consent()?.name().to_owned(),
             hold: workstation.hold()?.map(|hold| hold.name().to_owned()).unwrap_or_default(),
             agreed_version: workstation.agreed_version()?,
             catalogue: catalogue.title.clone(),
             catalogue_hash: catalogue.hash(),
-            metrics: u32::try_from(catalogue.active(workstation.clock().today()).count()).unwrap_or(u32::MAX),
+            metrics: number(catalogue.active(present.today).count()),
             opted_out: workstation.opted_out()?.into_iter().collect(),
-            server: server.to_owned(),
-            week: workstation.present()?.week.to_string(),
+            server: options.server.clone(),
+            week: present.week.to_string(),
             waiting: workstation.waiting()?,
             dropped: workstation.dropped()?,
+            phase: workstation.clock().phase().name().to_owned(),
+            doubted_since: present.doubted_since.map(|since| since.to_string()).unwrap_or_default(),
+            expired: number(expired.count()),
+            overdue: number(workstation.due()?.len()),
+            upload_socket: options.courier.socket().map(|path| path.display().to_string()).unwrap_or_default(),
+            upload_trouble,
         })
     }
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// The object.
@@ -283,6 +311,17 @@ impl Metrics {
         self.0.workstation.lock().await.metrics().map_err(failed)
     }
 
+    /// One metric, by its id: what is asked and recorded, when it is reported, and the chances of its randomisation.
+    #[zbus(out_args("metric"))]
+    async fn explain(
+        &self,
+        metric: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<ExplainRow, BoxDBusError> {
+        self.look(connection, &header, |workstation| workstation.explain(metric)).await
+    }
+
     /// This week's tallies.
     #[zbus(out_args("tallies"))]
     async fn tallies(
@@ -311,6 +350,16 @@ impl Metrics {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<ReportRow>, BoxDBusError> {
         self.look(connection, &header, Workstation::sent).await
+    }
+
+    /// Everything in the state's folder, table by table and file by file, as JSON.
+    #[zbus(out_args("json"))]
+    async fn state(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, BoxDBusError> {
+        self.look(connection, &header, Workstation::dump).await
     }
 
     /// The half-year's budget and what it went to.

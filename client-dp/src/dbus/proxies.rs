@@ -5,6 +5,7 @@ use zbus::proxy;
 use zbus::wire::{OwnedObjectPath, Variant};
 
 use super::metrics::StatusRow;
+use crate::explain::ExplainRow;
 use crate::view::{BudgetRow, MetricRow, ReportRow, TallyRow};
 
 /// The recorder.
@@ -111,12 +112,16 @@ pub trait Metrics {
     fn erase(&self) -> zbus::Result<()>;
     /// The catalogue's metrics.
     fn metrics(&self) -> zbus::Result<Vec<MetricRow>>;
+    /// One metric explained.
+    fn explain(&self, metric: &str) -> zbus::Result<ExplainRow>;
     /// This week's tallies.
     fn tallies(&self) -> zbus::Result<Vec<TallyRow>>;
     /// The reports to come.
     fn preview(&self) -> zbus::Result<Vec<ReportRow>>;
     /// The reports that were sent.
     fn sent(&self) -> zbus::Result<Vec<ReportRow>>;
+    /// Everything in the state's folder, as JSON.
+    fn state(&self) -> zbus::Result<String>;
     /// The half-year's budget.
     fn budget(&self) -> zbus::Result<BudgetRow>;
 }

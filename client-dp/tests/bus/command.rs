@@ -117,9 +117,10 @@ fn a_changed_text_pauses_and_asks_again() {
 
 #[test]
 fn every_verb_helps_with_an_example() {
-    for verb in
-        ["status", "enable", "disable", "show", "preview", "sent", "budget", "metrics", "opt-out", "opt-in", "erase"]
-    {
+    for verb in [
+        "status", "enable", "disable", "show", "preview", "sent", "budget", "metrics", "opt-out", "opt-in", "erase",
+        "export", "doctor",
+    ] {
         let output = Command::new(env!("CARGO_BIN_EXE_stipple")).args([verb, "--help"]).output().unwrap();
         let text = super::corner::stdout(&output);
         assert!(text.contains(&format!("Example: stipple {verb}")), "{text}");
@@ -129,7 +130,7 @@ fn every_verb_helps_with_an_example() {
 #[test]
 fn without_a_recorder_or_a_bus_the_exit_code_is_3() {
     let corner = Corner::new();
-    for verb in ["status", "enable", "disable", "show", "preview", "sent", "budget", "metrics", "erase"] {
+    for verb in ["status", "enable", "disable", "show", "preview", "sent", "budget", "metrics", "erase", "export"] {
         let output = corner.stipple(&[verb]);
         assert_eq!(output.status.code(), Some(3), "{verb}: {}", stderr(&output));
         assert!(stderr(&output).contains("the recorder is not running on this bus"), "{}", stderr(&output));

@@ -8,6 +8,7 @@ mod corner;
 mod crashes;
 mod drill;
 mod interface;
+mod owner;
 mod polkit;
 mod quotas;
 mod recording;

@@ -58,12 +58,14 @@ fn refused(corner: &Corner, verb: &[&str]) {
 }
 
 /// Every verb that polkit guards, and its action. A yes comes first, so that the rest has something to do.
-const GUARDED: [(&[&str], &str); 9] = [
+const GUARDED: [(&[&str], &str); 11] = [
     (&["enable"], "org.stipple.Metrics1.set-consent"),
     (&["show"], "org.stipple.Metrics1.read"),
     (&["preview"], "org.stipple.Metrics1.read"),
     (&["sent"], "org.stipple.Metrics1.read"),
     (&["budget"], "org.stipple.Metrics1.read"),
+    (&["metrics", "explain", "usage.starts"], "org.stipple.Metrics1.read"),
+    (&["export"], "org.stipple.Metrics1.read"),
     (&["opt-out", "usage"], "org.stipple.Metrics1.opt-out"),
     (&["opt-in", "usage"], "org.stipple.Metrics1.opt-out"),
     (&["erase"], "org.stipple.Metrics1.erase"),
