@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use stipple_client_dp::{ChannelRow, Draw, ExplainRow, Form};
+use stipple_client_dp::{Draw, ExplainRow, Form};
 
 use crate::paint::Paint;
 use crate::table::{paragraph, table};
@@ -131,15 +131,14 @@ fn numbers(row: &ExplainRow) -> String {
     let mine: usize = row.value.parse().unwrap_or(channel.rows.len() / 2);
     let Some(chances) = channel.rows.get(mine) else { return String::new() };
     let head = paragraph("", &format!("Your computer throws dice. If your number is {mine}, the report says:"));
-    let runs = chances.iter().enumerate().collect::<Vec<_>>();
-    let cells = runs.chunk_by(|(_, p), (_, q)| p == q).map(|run| vec![span(channel, run), chance(*run[0].1)]);
+    let printed: Vec<(&str, String)> =
+        channel.says.iter().zip(chances).map(|(said, &p)| (said.as_str(), chance(p))).collect();
+    let span = |run: &[(&str, String)]| match run {
+        [(first, _), .., (last, _)] => format!("{first} to {last}"),
+        _ => run.iter().map(|(only, _)| *only).collect(),
+    };
+    let cells = printed.chunk_by(|(_, p), (_, q)| p == q).map(|run| vec![span(run), run[0].1.clone()]);
     format!("{head}\n{}", table(&["report", "probability of each"], cells, ""))
-}
-
-fn span(channel: &ChannelRow, run: &[(usize, &f64)]) -> String {
-    let name = |end: Option<&(usize, &f64)>| end.map_or("", |&(output, _)| channel.says[output].as_str());
-    let (first, last) = (name(run.first()), name(run.last()));
-    if run.len() == 1 { first.to_owned() } else { format!("{first} to {last}") }
 }
 
 fn bound(row: &ExplainRow) -> String {

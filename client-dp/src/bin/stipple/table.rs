@@ -41,7 +41,8 @@ pub fn paragraph(label: &str, text: &str) -> String {
     let (indent, mut at, mut first) = (label.width(), label.width(), true);
     for word in text.split(' ') {
         if !first && at + 1 + word.width() > WIDTH {
-            lines += &format!("\n{}", " ".repeat(indent));
+            lines.push('\n');
+            lines += &" ".repeat(indent);
             (at, first) = (indent, true);
         }
         if !std::mem::take(&mut first) {
