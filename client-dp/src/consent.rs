@@ -137,6 +137,8 @@ impl Workstation {
         if self.is_on()? {
             return Ok(());
         }
+        // What happened while nothing might be recorded is not counted afterwards.
+        self.forget_start()?;
         self.create_state()?;
         let (present, phase, text) = (self.present()?, self.clock.phase().name(), self.consent_version.clone());
         if let Some(connection) = &mut self.connection {
@@ -181,15 +183,22 @@ impl Workstation {
         }
         forget(&transaction)?;
         transaction.commit()?;
-        if let Some(folder) = &self.folder {
-            probes::forget(folder).map_err(|error| state::unusable(folder, error))?;
+        self.forget_start()?;
+        if let Some(connection) = &self.connection {
+            state::scrub(connection)?;
         }
-        state::scrub(connection)?;
         self.unfinished_no = false;
         Ok(())
     }
 
-    /// Deletes tallies, outbox and counters, and their bytes. The answer, the opt-outs, the ledger and the epoch's draw stay.
+    /// Deletes the record of this start of the system: counters are counted from the next look on.
+    pub(crate) fn forget_start(&self) -> Result<(), WorkstationError> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        Ok(probes::forget(folder).map_err(|error| state::unusable(folder, error))?)
+    }
+
+    /// Deletes tallies, outbox, counters and the record of this start of the system, and their bytes. The answer, the opt-outs,
+    /// the ledger and the epoch's draw stay.
     /// The week at hand is not reported any more.
     ///
     /// # Errors
@@ -202,7 +211,8 @@ impl Workstation {
         let gone = forget(&transaction)?;
         transaction.commit()?;
         self.unscrubbed |= moved + gone > 0;
-        self.clean_up()
+        self.clean_up()?;
+        self.forget_start()
     }
 
     /// Switches a metric, or a whole category, off or on. What is off is not recorded, and what it had recorded is deleted; a

@@ -17,7 +17,6 @@ use crate::ledger::{self, SpendError};
 use crate::marker::Marker;
 use crate::outbox::{self, Outcome, Outgoing, PutError};
 use crate::present::Present;
-use crate::probes;
 use crate::schedule::{self, Slot};
 use crate::state::{self, StateError};
 use crate::tallies;
@@ -138,7 +137,7 @@ impl Workstation {
         let (Some(connection), Some(folder)) = (&self.connection, &self.folder) else { return Ok(()) };
         state::check_phase(connection, folder, self.clock.phase().name())?;
         if self.consent()? == Consent::Off {
-            probes::forget(folder).map_err(|error| state::unusable(folder, error))?;
+            self.forget_start()?;
             state::scrub(connection)?;
         }
         self.reconcile()

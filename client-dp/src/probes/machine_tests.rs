@@ -268,6 +268,65 @@ fn what_grows_is_counted_once_and_a_no_forgets_it() {
     assert!(!folder.path().join("boot.json").exists(), "and nothing is written after it");
 }
 
+/// Whatever forgets or pauses: what was counted is gone from the disk, what grows meanwhile is nobody's business, nothing is
+/// counted twice, and what grows after the next look counts again.
+#[test]
+fn an_erasure_a_lock_and_a_changed_text_forget_the_start_and_count_nothing_twice() {
+    type Pause = fn(&mut Workstation, &Path);
+    type Resume = fn(&mut Workstation, &Path);
+    let mut rng = ChaCha20Rng::seed_from_u64(5);
+    let pauses: [(&str, Pause, Resume); 3] = [
+        ("erase", |workstation, _| workstation.erase().unwrap(), |_, _| ()),
+        (
+            "lock",
+            |workstation, lock| {
+                std::fs::write(lock, "").unwrap();
+                workstation.advance(&mut ChaCha20Rng::seed_from_u64(6)).unwrap();
+            },
+            |_, lock| std::fs::remove_file(lock).unwrap(),
+        ),
+        (
+            "text",
+            |workstation, _| workstation.consent_version = "a newer text".to_owned(),
+            |workstation, _| workstation.enable(&mut ChaCha20Rng::seed_from_u64(7)).unwrap(),
+        ),
+    ];
+    for (name, pause, resume) in pauses {
+        let (folder, machine) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let lock = machine.path().join("lock");
+        let started = |boot: &str, kills: u32| {
+            std::fs::create_dir_all(machine.path().join("proc/sys/kernel/random")).unwrap();
+            let id = format!("5f3c0d6e-0f1b-4c0a-a8a2-d0b2a6f0c1{boot}\n");
+            std::fs::write(machine.path().join("proc/sys/kernel/random/boot_id"), id).unwrap();
+            std::fs::write(machine.path().join("proc/vmstat"), format!("oom_kill {kills}\n")).unwrap();
+        };
+        let look = |workstation: &mut Workstation| {
+            run(workstation, System::at(machine.path()), Manager::default()).unwrap();
+            let answers = tallies(workstation);
+            ["problems.oom-kills", "usage.starts"].map(|metric| answers.get(metric).cloned().unwrap_or_default())
+        };
+        let mut workstation = workstation(folder.path()).with_lock(lock.clone());
+        started("11", 1);
+        look(&mut workstation);
+        started("11", 3);
+        assert_eq!(look(&mut workstation), ["2", "0"], "{name}");
+        pause(&mut workstation, &lock);
+        if name != "text" {
+            assert!(!folder.path().join("boot.json").exists(), "{name}");
+        }
+        // Another start and a kill, while nothing may be recorded; after an erasure, before the next look.
+        started("22", 1);
+        resume(&mut workstation, &lock);
+        let before = tallies(&workstation)["problems.oom-kills"].clone();
+        assert_eq!(look(&mut workstation), [before.as_str(), "0"], "{name}: what went by is not counted");
+        assert_eq!(look(&mut workstation), [before.as_str(), "0"], "{name}: nor later");
+        started("22", 2);
+        let after = look(&mut workstation);
+        assert_ne!(after[0], before, "{name}: what comes now is");
+        workstation.advance(&mut rng).unwrap();
+    }
+}
+
 /// What systemd says is recorded once for each start.
 #[test]
 fn a_start_is_timed_once_a_start() {
