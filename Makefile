@@ -21,9 +21,10 @@ test: setup lint
 	then cargo nextest run --locked --no-fail-fast && cargo test --locked -q --doc; \
 	else cargo test --locked --no-fail-fast; fi
 
-## lint: formatting, clippy, documentation, licence lines
+## lint: formatting, clippy, documentation, licence lines, units
 lint: setup
 	scripts/check-headers
+	scripts/check-units
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked -p stipple-ldp --all-targets --features research,opendp -- -D warnings
@@ -52,7 +53,7 @@ coverage: setup
 	cargo build --locked
 	target/debug/stipple-demo --clients $(CLIENTS) --seed $(SEED) --repeat $(SEEDS) --population-only --out target/coverage
 
-## setup: installs dbus-daemon and gdbus where they are missing
+## setup: installs what build and tests need where it is missing
 setup:
 	@scripts/setup
 
