@@ -10,7 +10,7 @@ use zbus::Type;
 
 use crate::schedule::{self, Draw};
 use crate::view::MetricRow;
-use crate::workstation::{Workstation, WorkstationError};
+use crate::workstation::{Workstation, WorkstationError, observed_from};
 
 /// A metric explained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Type)]
@@ -146,7 +146,11 @@ impl Workstation {
         let definition = self.catalogue().get(metric).ok_or_else(unknown)?;
         let present = self.present()?;
         let (draw, week) = match self.connection() {
-            Some(connection) => schedule::draw_of(connection, present.week.epoch(), metric)?,
+            Some(connection) => match schedule::draw_of(connection, present.week.epoch(), metric)? {
+                // It will be: not the whole week is observed.
+                (Draw::Waiting, Some(week)) if week < observed_from(connection)? => (Draw::Forfeited, Some(week)),
+                draw => draw,
+            },
             None => (Draw::None, None),
         };
         Ok(ExplainRow {

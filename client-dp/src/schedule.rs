@@ -34,7 +34,7 @@ pub enum Draw {
     Waiting,
     /// Its report was drawn and paid for.
     Reported,
-    /// Its week went by without a report.
+    /// Its week goes by, or went by, without a report: it is not wholly observed, or the metric changed.
     Forfeited,
 }
 

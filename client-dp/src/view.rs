@@ -11,7 +11,7 @@ use zbus::Type;
 
 use crate::outbox::{self, Entry, Outcome};
 use crate::workstation::{Workstation, WorkstationError};
-use crate::{consent, ledger, schedule, tallies};
+use crate::{consent, ledger, schedule, tallies, workstation};
 
 /// A metric of the catalogue that may be collected today.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Type)]
@@ -151,15 +151,16 @@ impl Workstation {
         self.words(definition, self.present()?.week)
     }
 
-    /// Every report that is still to come: those that are drawn and wait, and the slots whose week is not over. Empty while
-    /// nothing is sent.
+    /// Every report that is still to come: those that are drawn and wait, and the slots whose week is not over and wholly
+    /// observed. Empty while nothing is sent.
     ///
     /// # Errors
     /// [`WorkstationError`] when the state cannot be read.
     pub fn preview(&self) -> Result<Vec<ReportRow>, WorkstationError> {
         let (true, Some(connection)) = (self.is_on()?, self.connection()) else { return Ok(Vec::new()) };
         let mut rows = self.outbox_rows(|outcome| outcome == Outcome::Waiting)?;
-        for slot in schedule::waiting(connection)? {
+        let observed = workstation::observed_from(connection)?;
+        for slot in schedule::waiting(connection)?.into_iter().filter(|slot| slot.week >= observed) {
             rows.push(self.row(slot.metric, slot.week, None)?);
         }
         Ok(rows)

@@ -306,13 +306,18 @@ fn reportable<'c>(
     slot: &Slot,
     week: Week,
 ) -> rusqlite::Result<Option<&'c Definition>> {
-    let observed_from: u16 =
-        connection.prepare_cached("SELECT observed_from FROM workstation")?.query_row([], |row| row.get(0))?;
-    let in_time = slot.week.index() >= observed_from && week.since(slot.week) <= REPORT_WINDOW_WEEKS;
+    let in_time = slot.week >= observed_from(connection)? && week.since(slot.week) <= REPORT_WINDOW_WEEKS;
     let definition = catalogue
         .get(&slot.metric)
         .filter(|definition| in_time && definition.hash == slot.definition && definition.is_active(slot.week.monday()));
     Ok(definition)
+}
+
+/// The first whole week since the latest yes or erasure; earlier ones are not reported.
+pub(crate) fn observed_from(connection: &Connection) -> rusqlite::Result<Week> {
+    connection
+        .prepare_cached("SELECT observed_from FROM workstation")?
+        .query_row([], |row| Ok(Week::from_index(row.get(0)?)))
 }
 
 /// Pays for a slot's report and writes it down, randomised.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use stipple_catalog::Epoch;
 
+use crate::schedule::Draw;
+
 use super::{CATALOGUE, EPOCH, Rig, start_of};
 use crate::REPORT_WINDOW_WEEKS;
 
@@ -122,4 +124,26 @@ fn a_report_waits_for_a_random_moment_of_its_window() {
     moments.sort_unstable();
     let median = moments[moments.len() / 2];
     assert!((2 * 24 * 3600..4 * 24 * 3600).contains(&median), "the median wait is {median} s");
+}
+
+/// A week that was half over at the yes is not reported, so nothing is announced of it.
+#[test]
+fn the_preview_promises_no_report_of_a_week_that_is_not_wholly_observed() {
+    let mut passed_over = 0;
+    for seed in 0..40 {
+        let mut rig = Rig::new(seed);
+        rig.enable().unwrap();
+        let week = rig.clock.week().unwrap();
+        let shown: Vec<String> = rig.workstation.preview().unwrap().into_iter().map(|row| row.week).collect();
+        assert!(!shown.contains(&week.to_string()), "{shown:?}");
+        for slot in rig.workstation.slots().unwrap() {
+            let row = rig.workstation.explain(&slot.metric).unwrap();
+            let expected = if slot.week > week { Draw::Waiting } else { Draw::Forfeited };
+            assert_eq!((row.draw, row.week), (expected, slot.week.to_string()));
+            passed_over += usize::from(expected == Draw::Forfeited);
+        }
+        rig.workstation.erase().unwrap();
+        assert!(rig.workstation.preview().unwrap().iter().all(|row| row.week != week.to_string()));
+    }
+    assert!(passed_over > 0, "no slot was drawn for the week of the yes: try more seeds");
 }

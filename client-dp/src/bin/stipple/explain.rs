@@ -76,7 +76,9 @@ fn drawn(row: &ExplainRow) -> String {
         Draw::Waiting if row.metric.on => format!("for {week}: one report, of that week"),
         Draw::Waiting => format!("for {week}: one report, as if nothing had happened, because it is switched off"),
         Draw::Reported => format!("for {week}: its report is made (see stipple preview and stipple sent)"),
-        Draw::Forfeited => format!("for {week}, which went by without a report"),
+        Draw::Forfeited => {
+            format!("for {week}, of which no report is made: not the whole week was observed, or the metric changed")
+        }
     }
 }
 
