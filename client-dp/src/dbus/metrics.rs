@@ -253,7 +253,7 @@ impl Metrics {
         self.0.workstation.lock().await.catalogue().hash()
     }
 
-    /// Everything above in one look.
+    /// The state in one look, and what stipple doctor asks.
     #[zbus(out_args("status"))]
     async fn status(&self) -> fdo::Result<StatusRow> {
         self.seen().await

@@ -293,7 +293,7 @@ fn an_erasure_a_lock_and_a_changed_text_forget_the_start_and_count_nothing_twice
     ];
     for (name, pause, resume) in pauses {
         let (folder, machine) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let lock = machine.path().join("lock");
+        let administrators = machine.path().join("lock");
         let started = |boot: &str, kills: u32| {
             std::fs::create_dir_all(machine.path().join("proc/sys/kernel/random")).unwrap();
             let id = format!("5f3c0d6e-0f1b-4c0a-a8a2-d0b2a6f0c1{boot}\n");
@@ -305,18 +305,18 @@ fn an_erasure_a_lock_and_a_changed_text_forget_the_start_and_count_nothing_twice
             let answers = tallies(workstation);
             ["problems.oom-kills", "usage.starts"].map(|metric| answers.get(metric).cloned().unwrap_or_default())
         };
-        let mut workstation = workstation(folder.path()).with_lock(lock.clone());
+        let mut workstation = workstation(folder.path()).with_lock(administrators.clone());
         started("11", 1);
         look(&mut workstation);
         started("11", 3);
         assert_eq!(look(&mut workstation), ["2", "0"], "{name}");
-        pause(&mut workstation, &lock);
+        pause(&mut workstation, &administrators);
         if name != "text" {
             assert!(!folder.path().join("boot.json").exists(), "{name}");
         }
         // Another start and a kill, while nothing may be recorded; after an erasure, before the next look.
         started("22", 1);
-        resume(&mut workstation, &lock);
+        resume(&mut workstation, &administrators);
         let before = tallies(&workstation)["problems.oom-kills"].clone();
         assert_eq!(look(&mut workstation), [before.as_str(), "0"], "{name}: what went by is not counted");
         assert_eq!(look(&mut workstation), [before.as_str(), "0"], "{name}: nor later");

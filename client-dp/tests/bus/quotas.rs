@@ -124,7 +124,7 @@ async fn many_calls_of_upload_events_are_two_uploads() {
     command.args(["--now", &due.now, "--upload-socket"]).arg(&socket);
     let _recorder = Recorder::start(command);
     // The first upload is the recorder's own, at its start; it is held here while forty calls come in.
-    let wait = Duration::from_secs(60);
+    let wait = Duration::from_mins(1);
     comes.recv_timeout(wait).unwrap();
     let connection = corner.connect().await;
     // From here on the recorder knows the caller, and takes up each of its calls at once and in their order.
