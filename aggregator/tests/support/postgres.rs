@@ -31,18 +31,24 @@ impl PostgresServer {
         server
     }
 
-    /// Starts the server again after [`Self::kill`].
+    /// Starts the server, again after [`Self::kill`]: it refuses while a child of the one before is still at work.
     pub fn restart(&mut self) {
-        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
-        let mut postgres = self.command("postgres");
-        postgres.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
-        postgres.args(["-c", "listen_addresses=", "-c", "shared_buffers=32MB"]);
-        self.process = Some(postgres.stdout(Stdio::null()).stderr(log).spawn().unwrap());
         let deadline = Instant::now() + Duration::from_mins(1);
-        while !self.sql("SELECT 1").is_ok_and(|answer| answer == "1") {
-            assert!(Instant::now() < deadline, "{}", std::fs::read_to_string(self.folder.path().join("log")).unwrap());
+        while !self.answers() {
+            assert!(Instant::now() < deadline, "{}", self.log());
+            if self.process.as_mut().is_none_or(|process| process.try_wait().unwrap().is_some()) {
+                let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+                let mut postgres = self.command("postgres");
+                postgres.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
+                postgres.args(["-c", "listen_addresses=", "-c", "shared_buffers=32MB"]);
+                self.process = Some(postgres.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+            }
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    fn answers(&self) -> bool {
+        self.sql("SELECT 1").is_ok_and(|answer| answer == "1")
     }
 
     /// SIGKILL to the server; its children follow.
@@ -50,11 +56,6 @@ impl PostgresServer {
         let mut process = self.process.take().unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
-        // A child that is still at work holds the shared memory; the next start waits for it to go.
-        let deadline = Instant::now() + Duration::from_mins(1);
-        while self.sql("SELECT 1").is_ok() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 
     /// The store's address.
