@@ -51,11 +51,22 @@ impl PostgresServer {
         self.sql("SELECT 1").is_ok_and(|answer| answer == "1")
     }
 
-    /// SIGKILL to the server; its children follow.
+    /// SIGKILL to the server; returns when its children, which follow, are gone as well.
     pub fn kill(&mut self) {
         let mut process = self.process.take().unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
+        let at_work = || {
+            let processes = std::fs::read_dir("/proc").unwrap().flatten();
+            // Every process of a server works in its data directory.
+            let mut folders = processes.filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok());
+            folders.any(|folder| folder == self.data())
+        };
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while at_work() {
+            assert!(Instant::now() < deadline, "the server's children stay");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// The store's address.
