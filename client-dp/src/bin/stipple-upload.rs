@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use stipple_client_dp::courier::carry;
 use stipple_client_dp::entropy;
-use stipple_client_dp::uploader::{Patience, Uploader};
+use stipple_client_dp::uploader::{Patience, Relay, Uploader};
 
 /// Send one randomised report of 64 bytes from standard input; print what became of it.
 #[derive(Parser)]
@@ -20,6 +20,12 @@ struct Arguments {
     /// The aggregator.
     #[arg(long, env = "STIPPLE_SERVER", default_value = "http://127.0.0.1:8470")]
     server: String,
+    /// An Oblivious HTTP relay. It sees this machine's address and not the report; the server the other way round.
+    #[arg(long, env = "STIPPLE_RELAY", value_name = "URL", requires = "ohttp_keys")]
+    relay: Option<String>,
+    /// The key configuration of the server's gateway: a file, or the address to fetch it from.
+    #[arg(long, env = "STIPPLE_OHTTP_KEYS", value_name = "FILE|URL", requires = "relay")]
+    ohttp_keys: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -33,7 +39,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let uploader = Uploader::new(&arguments.server, Patience::default())?;
+    let uploader = match (&arguments.relay, &arguments.ohttp_keys) {
+        (Some(relay), Some(keys)) => {
+            Uploader::through(Relay::new(relay, &arguments.server, keys)?, Patience::default())
+        }
+        // Neither: each requires the other, lest a forgotten one show this machine's address.
+        _ => Uploader::new(&arguments.server, Patience::default()),
+    }?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let carried = runtime.block_on(async {
         let mut rng = entropy::generator()?;
