@@ -62,26 +62,32 @@ impl IntoResponse for Refusal {
 /// Answers 204 once the report is durable, or was before.
 pub(crate) async fn receive(State(intake): State<Arc<Intake>>, request: Request) -> Result<StatusCode, Refusal> {
     let (head, body) = request.into_parts();
-    check_head(&head.headers)?;
-    let body = tokio::time::timeout(intake.body_time, read(body)).await.map_err(|_| Refusal::CutOff)??;
+    check_head(&head.headers, MOST_BYTES)?;
+    let body = read(body, MOST_BYTES, intake.body_time).await?;
     let report = intake.judge(&body)?;
     intake.counter.count(report).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn check_head(headers: &HeaderMap) -> Result<(), Problem> {
+/// Refuses a body by what its head says of it.
+pub(crate) fn check_head(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Problem::ContentCoding);
     }
     let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if stated.is_some_and(|length| length > MOST_BYTES as u64) { Err(Problem::TooLarge) } else { Ok(()) }
+    if stated.is_some_and(|length| length > most as u64) { Err(Problem::TooLarge) } else { Ok(()) }
 }
 
-async fn read(mut body: Body) -> Result<Bytes, Refusal> {
+/// A whole body of at most `most` bytes that ends within `time`.
+pub(crate) async fn read(body: Body, most: usize, time: Duration) -> Result<Bytes, Refusal> {
+    tokio::time::timeout(time, read_up_to(body, most)).await.map_err(|_| Refusal::CutOff)?
+}
+
+async fn read_up_to(mut body: Body, most: usize) -> Result<Bytes, Refusal> {
     let mut read = Bytes::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Refusal::CutOff)?.into_data() else { continue };
-        if read.len() + data.len() > MOST_BYTES {
+        if read.len() + data.len() > most {
             return Err(Problem::TooLarge.into());
         }
         read = if read.is_empty() { data } else { [read, data].concat().into() };

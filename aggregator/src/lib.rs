@@ -8,6 +8,7 @@
 mod counter;
 mod export;
 mod intake;
+mod ohttp;
 mod problem;
 mod seen;
 mod server;
@@ -17,6 +18,7 @@ mod sums;
 mod window;
 
 pub use export::{ExportError, Exported, Unknown, export};
+pub use ohttp::{KeyError, KeyPolicy};
 pub use problem::Problem;
 pub use server::{Config, Limits, ServeError, Server, serve};
 pub use store::{Store, StoreError};

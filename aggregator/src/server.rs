@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::counter::Writer;
 use crate::intake::{Cut, Intake, receive};
+use crate::ohttp::{Gateway, KeyError, KeyPolicy};
 use crate::problem::Problem;
 use crate::status;
 use crate::store::{Store, StoreError};
@@ -44,6 +45,8 @@ pub struct Config {
     pub phase: Phase,
     /// how many weeks before the current one are open
     pub late_weeks: u16,
+    /// the keys of the Oblivious HTTP gateway; there is none without
+    pub ohttp: Option<KeyPolicy>,
     /// limits on senders
     pub limits: Limits,
 }
@@ -94,6 +97,7 @@ impl Config {
             clock,
             phase: Phase::Production,
             late_weeks: 4,
+            ohttp: None,
             limits: Limits::default(),
         }
     }
@@ -114,6 +118,9 @@ pub enum ServeError {
         /// why
         source: std::io::Error,
     },
+    /// The gateway's keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// The clock is outside the range of weeks.
     #[error("the clock cannot be right: {0}; set it and start again")]
     Clock(#[from] stipple_catalog::WeekError),
@@ -127,6 +134,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
+    gateway: Option<Gateway>,
     limits: Limits,
     writer: JoinHandle<()>,
     writer_ended: oneshot::Receiver<()>,
@@ -146,7 +154,7 @@ impl Server {
     /// # Errors
     /// [`ServeError`].
     pub async fn bind(config: Config) -> Result<Self, ServeError> {
-        let Config { listen, store, catalogue, clock, phase, late_weeks, limits } = config;
+        let Config { listen, store, catalogue, clock, phase, late_weeks, ohttp, limits } = config;
         let store = Store::open(&store, phase)?;
         store.check_clock(Window::at(clock.now(), 0)?.oldest)?;
         if let Some(pages) = limits.store_pages {
@@ -159,8 +167,11 @@ impl Server {
         let writer = Writer { store, catalogue: catalogue.clone(), clock: clock.clone(), late_weeks };
         let (counter, writer, writer_ended) = writer.start(limits.queue).map_err(|_| ServeError::Writer)?;
         let body_time = limits.body_time;
-        let router = router(Intake { catalogue, clock, late_weeks, counter, body_time });
-        Ok(Self { listener, address, router, limits, writer, writer_ended })
+        let intake = Arc::new(Intake { catalogue, clock: clock.clone(), late_weeks, counter, body_time });
+        let gateway = ohttp.map(|policy| Gateway::open(policy, clock, body_time, with_fallbacks(reports(&intake))));
+        let gateway = gateway.transpose()?;
+        let router = router(&intake, gateway.clone());
+        Ok(Self { listener, address, router, gateway, limits, writer, writer_ended })
     }
 
     /// The address that it listens on.
@@ -174,7 +185,7 @@ impl Server {
     /// # Errors
     /// [`ServeError::Writer`] when the writer ended by itself.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { listener, router, limits, writer, writer_ended, .. } = self;
+        let Self { listener, router, gateway, limits, writer, writer_ended, .. } = self;
         let (stop, stopped) = watch::channel(false);
         let mut connections = JoinSet::new();
         let accepting = accept(listener, router, &limits, &stopped, &mut connections);
@@ -182,6 +193,7 @@ impl Server {
             () = shutdown => Ok(()),
             _ = writer_ended => Err(ServeError::Writer),
             never = accepting => match never {},
+            never = tend(gateway) => match never {},
         };
         // Every connection sees the end, answers what it has begun, and drops its way to the writer.
         let _ = stop.send(true);
@@ -193,16 +205,31 @@ impl Server {
     }
 }
 
-fn router(intake: Intake) -> Router {
-    let catalogue = status::render(&intake.catalogue);
-    Router::new()
-        .route("/v1/reports", post(receive))
-        .route("/readyz", get(status::ready))
-        .with_state(Arc::new(intake))
-        .route("/v1/catalog", get(status::catalogue).with_state(catalogue))
-        .route("/healthz", get(status::alive))
-        .fallback(async || Problem::NotFound)
-        .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+/// Where reports go, whether they come by themselves or out of a sealed request.
+fn reports(intake: &Arc<Intake>) -> Router {
+    Router::new().route("/v1/reports", post(receive)).with_state(intake.clone())
+}
+
+fn router(intake: &Arc<Intake>, gateway: Option<Gateway>) -> Router {
+    let router = reports(intake)
+        .route("/readyz", get(status::ready).with_state(intake.clone()))
+        .route("/v1/catalog", get(status::catalogue).with_state(status::render(&intake.catalogue)))
+        .route("/healthz", get(status::alive));
+    with_fallbacks(match gateway {
+        Some(gateway) => router.merge(gateway.router()),
+        None => router,
+    })
+}
+
+fn with_fallbacks(router: Router) -> Router {
+    router.fallback(async || Problem::NotFound).method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+}
+
+async fn tend(gateway: Option<Gateway>) -> std::convert::Infallible {
+    match gateway {
+        Some(gateway) => gateway.tend().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn accept(
