@@ -44,8 +44,10 @@ pub enum UploadError {
         reason: String,
     },
     /// The client could not be set up.
-    #[error("the HTTP client could not be set up: {0}")]
-    Setup(reqwest::Error),
+    #[error(
+        "the HTTP client could not be set up ({0}); is there a store of certificates (ca-certificates, SSL_CERT_FILE)?"
+    )]
+    Setup(String),
     /// The uploader's socket failed.
     #[error("the uploader at {} could not be used ({reason}); is stipple-upload.socket running?", path.display())]
     Courier {
@@ -146,7 +148,7 @@ impl Uploader {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .build()
-            .map_err(UploadError::Setup)
+            .map_err(|error| UploadError::Setup(Failed::of(error).reason))
     }
 
     /// Delivers one report. The same bytes go out at every try, under the same id.

@@ -13,8 +13,11 @@ use stipple_client_dp::uploader::{Patience, Relay, Uploader};
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "systemd starts it for each connection to stipple-upload.socket.\n\nExample: stipple-upload --server \
-    http://127.0.0.1:8470 <report\n\nExit codes: 0 answered (counted, refused or later), 1 no report was read, 2 wrong usage."
+    after_help = "systemd starts it for each connection to stipple-upload.socket. Whoever closes its input has changed their \
+    mind: it stops without an answer.\n\nProxies are taken from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY (http://, socks5h://) and \
+    NO_PROXY, trusted authorities from the system or SSL_CERT_FILE.\n\nExample: (cat report; sleep 60) | stipple-upload \
+    --server http://127.0.0.1:8470\n\nExit codes: 0 answered (counted, refused or later), 1 no report was read, or a setting \
+    cannot be used, 2 wrong usage."
 )]
 struct Arguments {
     /// The aggregator.
