@@ -33,7 +33,7 @@ pub enum Delivery {
 #[non_exhaustive]
 pub enum UploadError {
     /// The address of the server or the relay cannot be used.
-    #[error("{0:?} is no address of a server or relay: write http(s)://HOST[:PORT]")]
+    #[error("{0:?} is no server address: write http(s)://HOST[:PORT]")]
     Address(String),
     /// The gateway's keys cannot be used.
     #[error("{file:?} holds no key of a gateway ({reason}); save what the gateway shows at /ohttp-keys")]

@@ -213,8 +213,8 @@ fn half_a_setting_sends_nothing() {
     for (settings, code, words) in [
         (vec![("STIPPLE_RELAY", relay)], 2, "--ohttp-keys"),
         (vec![("STIPPLE_OHTTP_KEYS", good)], 2, "--relay"),
-        (vec![("STIPPLE_RELAY", ""), ("STIPPLE_OHTTP_KEYS", good)], 1, "is no address"),
-        (vec![("STIPPLE_RELAY", "relay.example"), ("STIPPLE_OHTTP_KEYS", good)], 1, "is no address"),
+        (vec![("STIPPLE_RELAY", ""), ("STIPPLE_OHTTP_KEYS", good)], 1, "is no server address"),
+        (vec![("STIPPLE_RELAY", "relay.example"), ("STIPPLE_OHTTP_KEYS", good)], 1, "is no server address"),
         (vec![("STIPPLE_RELAY", relay), ("STIPPLE_OHTTP_KEYS", "/nonexistent")], 1, "/ohttp-keys"),
         (vec![("STIPPLE_RELAY", relay), ("STIPPLE_OHTTP_KEYS", bad)], 1, "holds no key of a gateway"),
     ] {
