@@ -10,6 +10,7 @@ mod counter;
 mod export;
 mod gvariant;
 mod intake;
+mod ohttp;
 mod problem;
 mod server;
 mod status;
@@ -19,6 +20,7 @@ mod window;
 
 pub use compat::REPORT_EVENT;
 pub use export::{ExportError, Exported, Unknown, export};
+pub use ohttp::{KeyError, KeyPolicy};
 pub use problem::Problem;
 pub use server::{Config, Limits, ServeError, Server, serve};
 pub use store::{Address, AddressError, StoreError};

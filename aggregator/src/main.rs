@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use jiff::Timestamp;
-use stipple_aggregator::{Address, Config, Server, Unknown, export};
+use jiff::{SignedDuration, Timestamp};
+use stipple_aggregator::{Address, Config, KeyPolicy, Server, Unknown, export};
 use stipple_catalog::{Catalogue, Clock, Phase, default_folder};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -65,6 +65,15 @@ struct ServeOptions {
     /// How many weeks before the current one still count.
     #[arg(long, value_name = "N", default_value_t = 4)]
     late_weeks: u16,
+    /// Be an Oblivious HTTP gateway, with its keys in this folder; they are made when there are none.
+    #[arg(long, value_name = "DIR")]
+    ohttp_keys_dir: Option<PathBuf>,
+    /// How many days a key of the gateway is shown to clients.
+    #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
+    ohttp_rotation: u16,
+    /// How many days a key still opens requests after that; then it is destroyed.
+    #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
+    ohttp_overlap: u16,
 }
 
 #[derive(Args)]
@@ -127,6 +136,12 @@ async fn serve(options: &ServeOptions) -> anyhow::Result<()> {
     config.listen = options.listen;
     config.phase = options.phase;
     config.late_weeks = options.late_weeks;
+    let days = |days: u16| SignedDuration::from_hours(24 * i64::from(days));
+    config.ohttp = options.ohttp_keys_dir.clone().map(|folder| KeyPolicy {
+        folder,
+        rotation: days(options.ohttp_rotation),
+        overlap: days(options.ohttp_overlap),
+    });
     // Before the line that scripts wait for, so that a signal right after it is not lost.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;

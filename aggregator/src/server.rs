@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use crate::compat;
 use crate::counter::Writer;
 use crate::intake::{Cut, Intake, receive};
+use crate::ohttp::{Gateway, KeyError, KeyPolicy};
 use crate::problem::Problem;
 use crate::status;
 use crate::store::{self, Address, Store, StoreError};
@@ -44,6 +45,8 @@ pub struct Config {
     pub phase: Phase,
     /// how many weeks before the current one are open
     pub late_weeks: u16,
+    /// the keys of the Oblivious HTTP gateway; there is none without
+    pub ohttp: Option<KeyPolicy>,
     /// limits on senders
     pub limits: Limits,
 }
@@ -97,6 +100,7 @@ impl Config {
             clock,
             phase: Phase::Production,
             late_weeks: 4,
+            ohttp: None,
             limits: Limits::default(),
         }
     }
@@ -117,6 +121,9 @@ pub enum ServeError {
         /// why
         source: std::io::Error,
     },
+    /// The gateway's keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// The clock is outside the range of weeks.
     #[error("the clock cannot be right: {0}; set it and start again")]
     Clock(#[from] stipple_catalog::WeekError),
@@ -130,6 +137,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
+    gateway: Option<Gateway>,
     limits: Limits,
     writer: JoinHandle<()>,
     writer_ended: oneshot::Receiver<()>,
@@ -149,7 +157,7 @@ impl Server {
     /// # Errors
     /// [`ServeError`].
     pub async fn bind(config: Config) -> Result<Self, ServeError> {
-        let Config { listen, store, catalogue, clock, phase, late_weeks, limits } = config;
+        let Config { listen, store, catalogue, clock, phase, late_weeks, ohttp, limits } = config;
         let cannot = |source| ServeError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
@@ -163,16 +171,13 @@ impl Server {
         });
         let (counter, writer, writer_ended) = opening.await.map_err(|_| ServeError::Writer)??;
         let (body_time, batch) = (limits.body_time, limits.batch);
-        let router = router(Intake {
-            catalogue,
-            clock,
-            late_weeks,
-            counter,
-            body_time,
-            batch,
-            compat: Semaphore::new(compat::AT_A_TIME),
-        });
-        Ok(Self { listener, address, router, limits, writer, writer_ended })
+        let compat = Semaphore::new(compat::AT_A_TIME);
+        let intake = Intake { catalogue, clock: clock.clone(), late_weeks, counter, body_time, batch, compat };
+        let intake = Arc::new(intake);
+        let gateway = ohttp.map(|policy| Gateway::open(policy, clock, body_time, with_fallbacks(reports(&intake))));
+        let gateway = gateway.transpose()?;
+        let router = router(&intake, gateway.clone());
+        Ok(Self { listener, address, router, gateway, limits, writer, writer_ended })
     }
 
     /// The address that it listens on.
@@ -186,7 +191,7 @@ impl Server {
     /// # Errors
     /// [`ServeError::Writer`] when the writer ended by itself.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { listener, router, limits, writer, writer_ended, .. } = self;
+        let Self { listener, router, gateway, limits, writer, writer_ended, .. } = self;
         let (stop, stopped) = watch::channel(false);
         let mut connections = JoinSet::new();
         let accepting = accept(listener, router, &limits, &stopped, &mut connections);
@@ -194,6 +199,7 @@ impl Server {
             () = shutdown => Ok(()),
             _ = writer_ended => Err(ServeError::Writer),
             never = accepting => match never {},
+            never = tend(gateway) => match never {},
         };
         // Every connection sees the end, answers what it has begun, and drops its way to the writer.
         let _ = stop.send(true);
@@ -222,17 +228,32 @@ fn open_store(
     Ok(store)
 }
 
-fn router(intake: Intake) -> Router {
-    let catalogue = status::render(&intake.catalogue);
-    Router::new()
-        .route("/v1/reports", post(receive))
-        .route("/3/{sha512}", put(compat::receive))
-        .route("/readyz", get(status::ready))
-        .with_state(Arc::new(intake))
-        .route("/v1/catalog", get(status::catalogue).with_state(catalogue))
-        .route("/healthz", get(status::alive))
-        .fallback(async || Problem::NotFound)
-        .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+/// Where reports go, whether they come by themselves or out of a sealed request.
+fn reports(intake: &Arc<Intake>) -> Router {
+    Router::new().route("/v1/reports", post(receive)).with_state(intake.clone())
+}
+
+fn router(intake: &Arc<Intake>, gateway: Option<Gateway>) -> Router {
+    let router = reports(intake)
+        .route("/3/{sha512}", put(compat::receive).with_state(intake.clone()))
+        .route("/readyz", get(status::ready).with_state(intake.clone()))
+        .route("/v1/catalog", get(status::catalogue).with_state(status::render(&intake.catalogue)))
+        .route("/healthz", get(status::alive));
+    with_fallbacks(match gateway {
+        Some(gateway) => router.merge(gateway.router()),
+        None => router,
+    })
+}
+
+fn with_fallbacks(router: Router) -> Router {
+    router.fallback(async || Problem::NotFound).method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+}
+
+async fn tend(gateway: Option<Gateway>) -> std::convert::Infallible {
+    match gateway {
+        Some(gateway) => gateway.tend().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn accept(
