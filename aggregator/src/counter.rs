@@ -2,147 +2,160 @@
 //! The one writer: a thread that owns the store and commits everything that waits as one transaction (group commit).
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use stipple_catalog::{Catalogue, Clock};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::problem::Problem;
 use crate::store::Store;
 use crate::sums::Accepted;
 use crate::window::Window;
 
-/// The most reports of one transaction.
-const BATCH: usize = 4096;
-/// The journal holds small transactions, hence single reports, until it is emptied: after this much quiet ...
+/// A transaction is full with this many reports; one more batch may be begun before.
+const FULL: usize = 16_384;
+/// A journal holds small transactions, hence single reports, until it is emptied: after this much quiet ...
 const QUIET: Duration = Duration::from_secs(1);
 /// ... and at the latest after this long without any.
 const JOURNAL_LIFE: Duration = Duration::from_secs(30);
 
-type Answer = oneshot::Sender<Result<(), Problem>>;
-
-enum Task {
-    Count(Accepted, Answer),
-    /// Is the store writable?
-    Probe(Answer),
+/// A batch of reports that waits to be counted; an empty one asks whether the store can be written to.
+struct Task {
+    reports: Vec<Accepted>,
+    answer: oneshot::Sender<Result<Window, Problem>>,
+    /// given back when the answer is given
+    _places: OwnedSemaphorePermit,
 }
 
 /// The way to the writer; clones lead to the same one. It stops when the last is gone, after finishing what it was given.
 #[derive(Clone)]
-pub(crate) struct Counter(SyncSender<Task>);
+pub(crate) struct Counter {
+    tasks: Sender<Task>,
+    /// one for each report that may wait
+    places: Arc<Semaphore>,
+}
 
 impl Counter {
-    /// Counts a report; returns once it is durable, or was before.
-    pub async fn count(&self, report: Accepted) -> Result<(), Problem> {
-        self.ask(|answer| Task::Count(report, answer)).await
+    /// Counts reports in one transaction; returns once all of open weeks are durable, or were before. The window says which
+    /// weeks those are.
+    pub async fn count(&self, reports: Vec<Accepted>) -> Result<Window, Problem> {
+        let places = u32::try_from(reports.len().max(1)).map_err(|_| Problem::TooLarge)?;
+        let places = self.places.clone().try_acquire_many_owned(places).map_err(|_| Problem::StoreUnavailable)?;
+        let (answer, outcome) = oneshot::channel();
+        let task = Task { reports, answer, _places: places };
+        self.tasks.send(task).map_err(|_| Problem::StoreUnavailable)?;
+        outcome.await.unwrap_or(Err(Problem::StoreUnavailable))
     }
 
     /// Whether the store can be written to now.
     pub async fn probe(&self) -> Result<(), Problem> {
-        self.ask(Task::Probe).await
-    }
-
-    async fn ask(&self, task: impl FnOnce(Answer) -> Task) -> Result<(), Problem> {
-        let (answer, outcome) = oneshot::channel();
-        match self.0.try_send(task(answer)) {
-            Ok(()) => outcome.await.unwrap_or(Err(Problem::StoreUnavailable)),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Problem::StoreUnavailable),
-        }
+        self.count(Vec::new()).await.map(drop)
     }
 }
 
 /// What the writer works with.
 pub(crate) struct Writer {
-    pub store: Store,
+    pub store: Box<dyn Store>,
     pub catalogue: Arc<Catalogue>,
     pub clock: Clock,
     pub late_weeks: u16,
 }
 
 impl Writer {
-    /// Starts the thread. The receiver resolves when it ends, for whatever reason.
+    /// Starts the thread, for which up to `queue` reports may wait. The receiver resolves when it ends, for whatever reason.
     pub fn start(self, queue: usize) -> std::io::Result<(Counter, JoinHandle<()>, oneshot::Receiver<()>)> {
-        let (sender, tasks) = sync_channel(queue);
+        let (sender, tasks) = channel();
         let (ended, end) = oneshot::channel();
         let thread = std::thread::Builder::new().name("counter".into()).spawn(move || {
             let _ended: oneshot::Sender<()> = ended;
             self.run(&tasks);
         })?;
-        Ok((Counter(sender), thread, end))
+        Ok((Counter { tasks: sender, places: Arc::new(Semaphore::new(queue)) }, thread, end))
     }
 
     fn run(mut self, tasks: &Receiver<Task>) {
-        let mut journal = Journal::default();
+        // What an earlier process has left in it is unknown.
+        let mut journal = Journal { used_since: Some(Instant::now()), settled: None };
         // A week may have closed while nobody served.
         self.settle(Vec::new(), &mut journal);
         loop {
             match tasks.recv_timeout(QUIET) {
                 Ok(first) => {
-                    let batch = std::iter::once(first).chain(tasks.try_iter().take(BATCH - 1)).collect();
-                    self.settle(batch, &mut journal);
+                    self.settle(fill(first, tasks), &mut journal);
                     if journal.used_since.is_some_and(|since| since.elapsed() > JOURNAL_LIFE) {
-                        journal.empty(&self.store);
+                        journal.empty(&mut *self.store, false);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     if self.week_has_closed(&journal) {
                         self.settle(Vec::new(), &mut journal);
                     }
-                    journal.empty(&self.store);
+                    journal.empty(&mut *self.store, true);
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        journal.empty(&self.store);
+        // A step at a time, and no longer than whoever stops us waits.
+        let deadline = Instant::now() + QUIET;
+        while journal.used_since.is_some() && Instant::now() < deadline {
+            journal.empty(&mut *self.store, true);
+        }
     }
 
     fn week_has_closed(&self, journal: &Journal) -> bool {
         Window::at(self.clock.now(), self.late_weeks).is_ok_and(|window| journal.settled != Some(window.oldest))
     }
 
-    /// Makes a batch durable, then answers everyone in it.
-    fn settle(&mut self, batch: Vec<Task>, journal: &mut Journal) {
-        let reports: Vec<Accepted> = batch
-            .iter()
-            .filter_map(|task| if let Task::Count(report, _) = task { Some(*report) } else { None })
-            .collect();
-        let probed = if reports.len() < batch.len() { self.store.probe() } else { Ok(()) };
+    /// Makes every report of these tasks durable, then answers everyone.
+    fn settle(&mut self, tasks: Vec<Task>, journal: &mut Journal) {
+        let probed = if tasks.iter().any(|task| task.reports.is_empty()) { self.store.probe() } else { Ok(()) };
         let probed = probed.map_err(|error| unavailable(&error));
-        let counted = match Window::at(self.clock.now(), self.late_weeks) {
-            Err(error) => Err(unavailable(&error)),
-            Ok(asked) => match self.store.count(&self.catalogue, asked, &reports) {
-                Err(error) => Err(unavailable(&error)),
-                Ok((window, closed)) => {
-                    journal.written();
-                    journal.settled = Some(asked.oldest);
-                    if closed {
-                        tracing::info!("closed every week before {}", window.oldest);
-                        journal.empty(&self.store);
-                    }
-                    Ok(window)
-                }
-            },
-        };
-        for task in batch {
+        let counted = self.count(&tasks, journal);
+        for task in tasks {
+            let outcome = if task.reports.is_empty() { probed.and(counted) } else { counted };
             // Whoever went away meanwhile will ask again under the same id.
-            let _ = match task {
-                Task::Count(report, answer) => answer.send(counted.and_then(|window| window.admit(report.week))),
-                Task::Probe(answer) => answer.send(probed),
-            };
+            let _ = task.answer.send(outcome);
         }
+    }
+
+    fn count(&mut self, tasks: &[Task], journal: &mut Journal) -> Result<Window, Problem> {
+        let asked = Window::at(self.clock.now(), self.late_weeks).map_err(|error| unavailable(&error))?;
+        let reports: Vec<Accepted> = tasks.iter().flat_map(|task| &task.reports).copied().collect();
+        let counted = self.store.count(&self.catalogue, asked, &reports);
+        let (window, closed) = counted.map_err(|error| unavailable(&error))?;
+        if !reports.is_empty() {
+            journal.written();
+        }
+        journal.settled = Some(asked.oldest);
+        if closed {
+            tracing::info!("closed every week before {}", window.oldest);
+            journal.empty(&mut *self.store, false);
+        }
+        Ok(window)
     }
 }
 
-/// Errors of SQLite and of the clock name no value that was sent.
+/// The first task and those that wait behind it, up to a full transaction.
+fn fill(first: Task, tasks: &Receiver<Task>) -> Vec<Task> {
+    let mut reports = first.reports.len();
+    let mut batch = vec![first];
+    while reports < FULL {
+        let Ok(next) = tasks.try_recv() else { break };
+        reports += next.reports.len();
+        batch.push(next);
+    }
+    batch
+}
+
+/// Errors of the stores and of the clock name no value that was sent.
 fn unavailable(error: &dyn std::error::Error) -> Problem {
     tracing::error!("nothing was counted: {error}");
     Problem::StoreUnavailable
 }
 
 /// What the journal may still hold.
-#[derive(Default)]
 struct Journal {
     used_since: Option<Instant>,
     /// the oldest open week when the last batch was settled
@@ -154,14 +167,14 @@ impl Journal {
         self.used_since.get_or_insert_with(Instant::now);
     }
 
-    fn empty(&mut self, store: &Store) {
+    fn empty(&mut self, store: &mut dyn Store, quiet: bool) {
         if self.used_since.is_none() {
             return;
         }
-        match store.empty_journal() {
+        match store.tidy(quiet) {
             Ok(true) => self.used_since = None,
-            Ok(false) => {} // an export reads: next time
-            Err(error) => tracing::error!("the journal could not be emptied: {error}"),
+            Ok(false) => {} // somebody reads: next time
+            Err(error) => tracing::error!("the store could not be tidied: {error}"),
         }
     }
 }

@@ -6,12 +6,11 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, TransactionBehavior};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use stipple_catalog::{Catalogue, Definition, Week, hex};
 
-use crate::store::{Store, StoreError};
+use crate::store::{self, Address, StoreError, Stored};
 
 const HEADER: &str = "metric,definition,week,reports,cell,count\n";
 
@@ -22,14 +21,6 @@ pub enum ExportError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A query failed.
-    #[error("the store {path} could not be read: {source}")]
-    Query {
-        /// the store
-        path: PathBuf,
-        /// why
-        source: rusqlite::Error,
-    },
     /// The store holds counts that the catalogue cannot explain.
     #[error(
         "the store holds counts of {metric} under definition {definition}, which the catalogue does not have: \
@@ -133,14 +124,11 @@ struct Series<'c> {
 ///
 /// # Errors
 /// [`ExportError`].
-pub fn export(store: &Path, catalogue: &Catalogue, out: &Path, unknown: Unknown) -> Result<Exported, ExportError> {
-    let mut store = Store::open_to_read(store)?;
+pub fn export(store: &Address, catalogue: &Catalogue, out: &Path, unknown: Unknown) -> Result<Exported, ExportError> {
+    let mut store = store::open_to_read(store)?;
     let phase = store.phase()?;
-    let path = store.path.clone();
-    let series = read(&mut store.conn, catalogue, unknown).map_err(|error| match error {
-        ReadError::Unknown { metric, definition } => ExportError::Unknown { metric, definition },
-        ReadError::Query(source) => ExportError::Query { path, source },
-    })?;
+    let stored = store.read()?.into_iter().filter_map(|stored| explain(stored, catalogue, unknown).transpose());
+    let series = stored.collect::<Result<Vec<_>, _>>()?;
     let csv = csv(&series);
     let manifest = manifest(catalogue, phase, &series, &csv);
     let json = serde_json::to_string_pretty(&manifest).unwrap_or_default() + "\n"; // strings and numbers serialise
@@ -153,49 +141,22 @@ pub fn export(store: &Path, catalogue: &Catalogue, out: &Path, unknown: Unknown)
     Ok(manifest)
 }
 
-enum ReadError {
-    Unknown { metric: String, definition: String },
-    Query(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for ReadError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Query(error)
-    }
-}
-
-fn read<'c>(conn: &mut Connection, catalogue: &'c Catalogue, unknown: Unknown) -> Result<Vec<Series<'c>>, ReadError> {
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Deferred)?;
-    let mut received = tx.prepare("SELECT metric, definition, week, reports FROM received ORDER BY 1, 2, 3")?;
-    let mut counts =
-        tx.prepare("SELECT cell, count FROM counts WHERE metric = ?1 AND definition = ?2 AND week = ?3")?;
-    let mut series = Vec::new();
-    let mut rows = received.query([])?;
-    while let Some(row) = rows.next()? {
-        let (metric, hash): (String, [u8; 16]) = (row.get(0)?, row.get(1)?);
-        let (week, reports): (u16, i64) = (row.get(2)?, row.get(3)?);
-        let Some(definition) = catalogue.get(&metric).filter(|definition| definition.hash.0 == hash) else {
-            if unknown == Unknown::Skip {
-                continue;
-            }
-            return Err(ReadError::Unknown { metric, definition: hex(&hash) });
+/// What the catalogue says about stored sums; `None` for what is to be left out.
+fn explain(stored: Stored, catalogue: &Catalogue, unknown: Unknown) -> Result<Option<Series<'_>>, ExportError> {
+    let Stored { metric, definition: hash, week, reports, counts: stored } = stored;
+    let Some(definition) = catalogue.get(&metric).filter(|definition| definition.hash.0 == hash) else {
+        return match unknown {
+            Unknown::Skip => Ok(None),
+            Unknown::Refuse => Err(ExportError::Unknown { metric, definition: hex(&hash) }),
         };
-        let mut cells = vec![0; definition.mechanism.cells()];
-        let mut found = counts.query((&metric, &hash[..], week))?;
-        while let Some(row) = found.next()? {
-            let (cell, count): (usize, i64) = (row.get::<_, u32>(0)? as usize, row.get(1)?);
-            if let Some(cell) = cells.get_mut(cell) {
-                *cell = count.unsigned_abs();
-            }
+    };
+    let mut counts = vec![0; definition.mechanism.cells()];
+    for (cell, count) in stored {
+        if let Some(place) = counts.get_mut(cell as usize) {
+            *place = count;
         }
-        series.push(Series {
-            definition,
-            week: Week::from_index(week),
-            reports: reports.unsigned_abs(),
-            counts: cells,
-        });
     }
-    Ok(series)
+    Ok(Some(Series { definition, week, reports, counts }))
 }
 
 /// A row for every cell, also the empty ones, in the order of metric, week and cell. No field needs quoting.

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `POST /v1/reports`: from a request to a checked report, to the counter, to the answer.
+//! `POST /v1/reports`: from a request to checked reports, to the counter, to the answer.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::BodyExt as _;
-use stipple_catalog::{Catalogue, Clock, REPORT_LEN, Report};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::Serialize;
+use stipple_catalog::{Catalogue, Clock, REPORT_LEN, Report, Week, WireError};
+use tokio::sync::Semaphore;
 
 use crate::counter::Counter;
 use crate::problem::Problem;
@@ -18,6 +21,8 @@ use crate::window::{Window, collected_in};
 
 /// A body up to here is read to its end and called malformed; a longer one is not read.
 const MOST_BYTES: usize = 2 * REPORT_LEN;
+/// The content type of a relay's batch: any number of reports one behind the other.
+const BATCH: &str = "application/vnd.stipple.reports";
 
 /// What the intake needs to judge a report.
 pub(crate) struct Intake {
@@ -27,6 +32,10 @@ pub(crate) struct Intake {
     pub counter: Counter,
     /// how long a sender may take over a body
     pub body_time: Duration,
+    /// the most reports of a batch
+    pub batch: usize,
+    /// one for each request of a stock recorder that may be looked at now
+    pub compat: Semaphore,
 }
 
 /// Why there is no success.
@@ -59,14 +68,37 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Answers 204 once the report is durable, or was before.
-pub(crate) async fn receive(State(intake): State<Arc<Intake>>, request: Request) -> Result<StatusCode, Refusal> {
+/// Answers once everything in the request is durable, or was before: 204 for a report, 200 with an [`Outcome`] for a batch.
+pub(crate) async fn receive(State(intake): State<Arc<Intake>>, request: Request) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
-    check_head(&head.headers, MOST_BYTES)?;
-    let body = read(body, MOST_BYTES, intake.body_time).await?;
+    let is_batch = head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == BATCH);
+    let most = if is_batch { intake.batch * REPORT_LEN } else { MOST_BYTES };
+    check_head(&head.headers, most)?;
+    let body = read(body, most, intake.body_time).await?;
+    if is_batch {
+        return Ok(Json(intake.count_batch(&body).await?).into_response());
+    }
     let report = intake.judge(&body)?;
-    intake.counter.count(report).await?;
-    Ok(StatusCode::NO_CONTENT)
+    intake.counter.count(vec![report]).await?.admit(report.week)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// What became of a batch. It is durable.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    /// how many of its reports are counted, now or before
+    counted: usize,
+    /// the others
+    refused: Vec<Refused>,
+}
+
+/// A report of a batch that is not counted.
+#[derive(Debug, Serialize)]
+struct Refused {
+    /// its place in the batch, from 0
+    index: usize,
+    /// the name of the problem
+    problem: &'static str,
 }
 
 /// Refuses a body by what its head says of it.
@@ -80,23 +112,38 @@ pub(crate) fn check_head(headers: &HeaderMap, most: usize) -> Result<(), Problem
 
 /// A whole body of at most `most` bytes that ends within `time`.
 pub(crate) async fn read(body: Body, most: usize, time: Duration) -> Result<Bytes, Refusal> {
-    tokio::time::timeout(time, read_up_to(body, most)).await.map_err(|_| Refusal::CutOff)?
-}
-
-async fn read_up_to(mut body: Body, most: usize) -> Result<Bytes, Refusal> {
-    let mut read = Bytes::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Refusal::CutOff)?.into_data() else { continue };
-        if read.len() + data.len() > most {
-            return Err(Problem::TooLarge.into());
-        }
-        read = if read.is_empty() { data } else { [read, data].concat().into() };
+    let read = tokio::time::timeout(time, Limited::new(body, most).collect()).await;
+    match read.map_err(|_| Refusal::CutOff)? {
+        Ok(read) => Ok(read.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::TooLarge.into()),
+        Err(_) => Err(Refusal::CutOff),
     }
-    Ok(read)
 }
 
 impl Intake {
-    fn judge(&self, body: &[u8]) -> Result<Accepted, Problem> {
+    /// Counts every valid report of a batch in one transaction.
+    async fn count_batch(&self, body: &[u8]) -> Result<Outcome, Problem> {
+        let (reports, rest) = body.as_chunks::<REPORT_LEN>();
+        if reports.is_empty() || !rest.is_empty() {
+            return Err(Problem::Malformed(WireError::Length));
+        }
+        let judged: Vec<Result<Accepted, Problem>> = reports.iter().map(|report| self.judge(report)).collect();
+        let window = self.counter.count(judged.iter().flatten().copied().collect()).await?;
+        let outcomes = judged.into_iter().map(|judged| judged.and_then(|report| window.admit(report.week)));
+        let refused =
+            outcomes.enumerate().filter_map(|(index, outcome)| Some(Refused { index, problem: outcome.err()?.name() }));
+        let refused: Vec<Refused> = refused.collect();
+        Ok(Outcome { counted: reports.len() - refused.len(), refused })
+    }
+
+    /// Counts reports; returns how many of them are of open weeks, hence counted.
+    pub async fn count(&self, reports: Vec<Accepted>) -> Result<usize, Problem> {
+        let weeks: Vec<Week> = reports.iter().map(|report| report.week).collect();
+        let window = self.counter.count(reports).await?;
+        Ok(weeks.into_iter().filter(|week| window.admit(*week).is_ok()).count())
+    }
+
+    pub fn judge(&self, body: &[u8]) -> Result<Accepted, Problem> {
         let report = Report::decode(body, &self.catalogue)?;
         // A clock out of range is the server's fault, not the report's.
         let window = Window::at(self.clock.now(), self.late_weeks).map_err(|_| Problem::StoreUnavailable)?;

@@ -5,20 +5,22 @@
 //! waits into one transaction, `store` makes it durable, and only then is the sender answered. What remains are sums.
 //! `docs/protocol.md` describes the endpoint and the dataset for other implementations.
 
+mod compat;
 mod counter;
 mod export;
+mod gvariant;
 mod intake;
 mod ohttp;
 mod problem;
-mod seen;
 mod server;
 mod status;
 mod store;
 mod sums;
 mod window;
 
+pub use compat::REPORT_EVENT;
 pub use export::{ExportError, Exported, Unknown, export};
 pub use ohttp::{KeyError, KeyPolicy};
 pub use problem::Problem;
 pub use server::{Config, Limits, ServeError, Server, serve};
-pub use store::{Store, StoreError};
+pub use store::{Address, AddressError, StoreError};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use jiff::{SignedDuration, Timestamp};
-use stipple_aggregator::{Config, KeyPolicy, Server, Unknown, export};
+use stipple_aggregator::{Address, Config, KeyPolicy, Server, Unknown, export};
 use stipple_catalog::{Catalogue, Clock, Phase, default_folder};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -40,9 +40,10 @@ enum Command {
 
 #[derive(Args)]
 struct Common {
-    /// The SQLite store, as a path or sqlite:PATH [default: counts.sqlite in $STATE_DIRECTORY, else ./stipple-counts.sqlite].
-    #[arg(long, value_parser = store_path)]
-    store: Option<PathBuf>,
+    /// The store: a path, sqlite:PATH or postgresql://USER@HOST/DATABASE [default: counts.sqlite in $STATE_DIRECTORY, else
+    /// ./stipple-counts.sqlite].
+    #[arg(long, env = "STIPPLE_STORE", hide_env_values = true)]
+    store: Option<Address>,
     /// The catalogue's folder [default: $STIPPLE_CATALOG, else the installed one, else catalog/metrics].
     #[arg(long)]
     catalog: Option<PathBuf>,
@@ -90,15 +91,6 @@ struct ExportOptions {
     json: bool,
 }
 
-fn store_path(text: &str) -> Result<PathBuf, String> {
-    let path = text.strip_prefix("sqlite:").map_or(text, |path| path.strip_prefix("//").unwrap_or(path));
-    match path.split_once("://") {
-        Some((scheme, _)) => Err(format!("there is no store of the kind {scheme}: give a path or sqlite:PATH")),
-        None if path.is_empty() => Err("the path is empty: give a path or sqlite:PATH".into()),
-        None => Ok(path.into()),
-    }
-}
-
 fn main() -> ExitCode {
     // The level and the place are fixed: no environment variable can make a library log what is sent.
     tracing_subscriber::fmt()
@@ -121,11 +113,13 @@ fn main() -> ExitCode {
 }
 
 impl Common {
-    fn store(&self) -> PathBuf {
+    fn store(&self) -> Address {
         self.store.clone().unwrap_or_else(|| match std::env::var_os("STATE_DIRECTORY") {
             // systemd may name several, separated by colons.
-            Some(folders) => std::env::split_paths(&folders).next().unwrap_or_default().join("counts.sqlite"),
-            None => "stipple-counts.sqlite".into(),
+            Some(folders) => {
+                Address::Sqlite(std::env::split_paths(&folders).next().unwrap_or_default().join("counts.sqlite"))
+            }
+            None => Address::Sqlite("stipple-counts.sqlite".into()),
         })
     }
 

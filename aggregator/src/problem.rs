@@ -23,6 +23,8 @@ pub enum Problem {
     OhttpKey,
     /// What was sealed is no request in binary HTTP.
     NotHttp,
+    /// The body is no request of the existing recorder.
+    NotARequest,
     /// The catalogue has no such metric.
     UnknownMetric,
     /// The metric is known, under another definition.
@@ -71,6 +73,7 @@ impl Problem {
             }
             Self::OhttpKey => ("ohttp-key", StatusCode::BAD_REQUEST, "The request was not sealed for a key in use"),
             Self::NotHttp => ("not-http", StatusCode::BAD_REQUEST, "What was sealed is no binary HTTP request"),
+            Self::NotARequest => ("not-a-request", StatusCode::BAD_REQUEST, "This is no request of a metrics recorder"),
             Self::UnknownMetric => ("unknown-metric", StatusCode::UNPROCESSABLE_ENTITY, "The metric is not known here"),
             Self::StaleDefinition => {
                 ("stale-definition", StatusCode::UNPROCESSABLE_ENTITY, "The metric is defined otherwise here")
@@ -94,11 +97,16 @@ impl Problem {
         match self {
             // Names the kind of fault only.
             Self::Malformed(error) => error.to_string(),
-            Self::TooLarge => "send exactly one report of 64 bytes, or that sealed".into(),
+            Self::TooLarge => {
+                "send exactly one report of 64 bytes, sealed or not, or a batch up to this server's limit".into()
+            }
             Self::ContentCoding => "leave the Content-Encoding header out".into(),
             Self::MediaType => "send message/ohttp-req".into(),
             Self::OhttpKey => "get the key configuration of /ohttp-keys anew and seal the request again".into(),
             Self::NotHttp => "seal POST /v1/reports with the report as its content".into(),
+            Self::NotARequest => {
+                "the body, unpacked, has the type (xxsa{ss}ya(aysxmv)a(ayssumv)) and the SHA-512 of the address".into()
+            }
             Self::UnknownMetric => "the server's catalogue does not have it: discard the report".into(),
             Self::StaleDefinition => "discard the report and update the catalogue package".into(),
             Self::Late => "its window has closed and it can no longer be counted once: discard it".into(),

@@ -3,14 +3,13 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,15 +17,16 @@ use hyper_util::service::TowerToHyperService;
 use stipple_catalog::{Catalogue, Clock, Phase};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
+use crate::compat;
 use crate::counter::Writer;
 use crate::intake::{Cut, Intake, receive};
 use crate::ohttp::{Gateway, KeyError, KeyPolicy};
 use crate::problem::Problem;
 use crate::status;
-use crate::store::{Store, StoreError};
+use crate::store::{self, Address, Store, StoreError};
 use crate::window::Window;
 
 /// Everything that a server is made from.
@@ -35,8 +35,8 @@ use crate::window::Window;
 pub struct Config {
     /// where to listen; port 0 takes a free one
     pub listen: SocketAddr,
-    /// the SQLite file
-    pub store: PathBuf,
+    /// where the counts lie
+    pub store: Address,
     /// what is counted
     pub catalogue: Arc<Catalogue>,
     /// the time
@@ -57,8 +57,10 @@ pub struct Config {
 pub struct Limits {
     /// connections at a time; more wait to be accepted
     pub connections: usize,
-    /// reports that wait for the writer; more are answered 503
+    /// reports that may wait to be counted; more are answered 503
     pub queue: usize,
+    /// reports in a batch
+    pub batch: usize,
     /// how long a request's head may take, and an idle connection may stay
     pub head_time: Duration,
     /// how long a body may take
@@ -67,7 +69,7 @@ pub struct Limits {
     pub connection_life: Duration,
     /// how long a connection that is to end may take over its last answer
     pub farewell: Duration,
-    /// the most pages of 4 KiB that the store may grow to
+    /// the most pages of 4 KiB that a file of SQLite may grow to
     pub store_pages: Option<u32>,
 }
 
@@ -76,7 +78,8 @@ impl Default for Limits {
         Self {
             // Below the 1024 open files that a service usually has.
             connections: 800,
-            queue: 8192,
+            queue: 65_536,
+            batch: 4096,
             head_time: Duration::from_secs(15),
             body_time: Duration::from_secs(10),
             connection_life: Duration::from_secs(450),
@@ -89,10 +92,10 @@ impl Default for Limits {
 impl Config {
     /// Loopback on the usual port, for real, four late weeks, default limits.
     #[must_use]
-    pub fn new(store: PathBuf, catalogue: Arc<Catalogue>, clock: Clock) -> Self {
+    pub fn new(store: impl Into<Address>, catalogue: Arc<Catalogue>, clock: Clock) -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8470)),
-            store,
+            store: store.into(),
             catalogue,
             clock,
             phase: Phase::Production,
@@ -155,20 +158,23 @@ impl Server {
     /// [`ServeError`].
     pub async fn bind(config: Config) -> Result<Self, ServeError> {
         let Config { listen, store, catalogue, clock, phase, late_weeks, ohttp, limits } = config;
-        let store = Store::open(&store, phase)?;
-        store.check_clock(Window::at(clock.now(), 0)?.oldest)?;
-        if let Some(pages) = limits.store_pages {
-            store.limit_pages(pages)?;
-        }
         let cannot = |source| ServeError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
-        tracing::info!("phase {}, store {}", phase.name(), store.path.display());
-        let writer = Writer { store, catalogue: catalogue.clone(), clock: clock.clone(), late_weeks };
-        let (counter, writer, writer_ended) = writer.start(limits.queue).map_err(|_| ServeError::Writer)?;
-        let body_time = limits.body_time;
-        let intake = Arc::new(Intake { catalogue, clock: clock.clone(), late_weeks, counter, body_time });
-        let gateway = ohttp.map(|policy| Gateway::open(policy, clock, body_time, with_fallbacks(reports(&intake))));
+        let (pages, queue) = (limits.store_pages, limits.queue);
+        let (definitions, time) = (catalogue.clone(), clock.clone());
+        // A store blocks while it is opened, and its connection may not end on a thread of the runtime.
+        let opening = spawn_blocking(move || {
+            let store = open_store(&store, phase, pages, &time)?;
+            let writer = Writer { store, catalogue: definitions, clock: time, late_weeks };
+            writer.start(queue).map_err(|_| ServeError::Writer)
+        });
+        let (counter, writer, writer_ended) = opening.await.map_err(|_| ServeError::Writer)??;
+        let (body_time, batch) = (limits.body_time, limits.batch);
+        let compat = Semaphore::new(compat::AT_A_TIME);
+        let time = clock.clone();
+        let intake = Arc::new(Intake { catalogue, clock, late_weeks, counter, body_time, batch, compat });
+        let gateway = ohttp.map(|policy| Gateway::open(policy, time, body_time, with_fallbacks(reports(&intake))));
         let gateway = gateway.transpose()?;
         let router = router(&intake, gateway.clone());
         Ok(Self { listener, address, router, gateway, limits, writer, writer_ended })
@@ -199,10 +205,27 @@ impl Server {
         let _ = stop.send(true);
         while connections.join_next().await.is_some() {}
         // The writer ends once the last way to it is gone; a failure of its own is the outcome already.
-        let _ = tokio::task::spawn_blocking(move || writer.join()).await;
+        let _ = spawn_blocking(move || writer.join()).await;
         tracing::info!("stopped");
         outcome
     }
+}
+
+/// Opens the store, and refuses a clock that stands before a closed week: it would refuse every report as late.
+fn open_store(
+    address: &Address,
+    phase: Phase,
+    pages: Option<u32>,
+    clock: &Clock,
+) -> Result<Box<dyn Store>, ServeError> {
+    let now = Window::at(clock.now(), 0)?.oldest;
+    let mut store = store::open(address, phase, pages)?;
+    let open_from = store.open_from()?;
+    if now < open_from {
+        return Err(StoreError::ClockBehind { store: address.clone(), open_from, now }.into());
+    }
+    tracing::info!("phase {}, store {address}", phase.name());
+    Ok(store)
 }
 
 /// Where reports go, whether they come by themselves or out of a sealed request.
@@ -212,6 +235,7 @@ fn reports(intake: &Arc<Intake>) -> Router {
 
 fn router(intake: &Arc<Intake>, gateway: Option<Gateway>) -> Router {
     let router = reports(intake)
+        .route("/3/{sha512}", put(compat::receive).with_state(intake.clone()))
         .route("/readyz", get(status::ready).with_state(intake.clone()))
         .route("/v1/catalog", get(status::catalogue).with_state(status::render(&intake.catalogue)))
         .route("/healthz", get(status::alive));

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use stipple_catalog::{Catalogue, MetricKey, Report, ReportId, Week};
+use stipple_catalog::{Catalogue, Definition, MetricKey, Report, ReportId, Week};
 use stipple_ldp::Response;
 
 /// A report that passed every check, without the borrow of the catalogue.
@@ -23,7 +23,7 @@ impl From<&Report<'_>> for Accepted {
 
 /// Reports and support counts by metric and week.
 #[derive(Default)]
-pub(crate) struct Sums(pub BTreeMap<(MetricKey, Week), Series>);
+pub(crate) struct Sums(BTreeMap<(MetricKey, Week), Series>);
 
 /// The sums of one metric and week.
 pub(crate) struct Series {
@@ -43,5 +43,13 @@ impl Sums {
         if mechanism.accumulate(&report.response, |cell| series.cells[cell] += 1).is_ok() {
             series.reports += 1;
         }
+    }
+
+    /// The sums with the definitions that they are of.
+    pub fn by_definition<'a>(
+        &'a self,
+        catalogue: &'a Catalogue,
+    ) -> impl Iterator<Item = (&'a Definition, Week, &'a Series)> {
+        self.0.iter().filter_map(|(&(key, week), series)| Some((catalogue.by_key(key)?, week, series)))
     }
 }

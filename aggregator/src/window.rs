@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use stipple_catalog::{Definition, Week, WeekError};
 
 use crate::problem::Problem;
+use crate::sums::Accepted;
 
 /// A week ends up to 14 hours earlier east of UTC; the rest of the day is for clocks that are a little fast.
 const TOLERANCE: SignedDuration = SignedDuration::from_hours(24);
@@ -45,6 +46,13 @@ impl Window {
         } else {
             Ok(())
         }
+    }
+
+    /// The reports of open weeks, by week and id.
+    pub fn admitted(self, reports: &[Accepted]) -> Vec<&Accepted> {
+        let mut admitted: Vec<&Accepted> = reports.iter().filter(|report| self.admit(report.week).is_ok()).collect();
+        admitted.sort_unstable_by_key(|report| (report.week, report.id));
+        admitted
     }
 }
 

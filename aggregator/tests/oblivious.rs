@@ -261,7 +261,7 @@ fn servers_that_share_a_folder_use_the_same_keys() {
     let place = Place::new();
     let clock = Place::clock();
     let other_store = |mut config: Config| {
-        config.store = place.path("other.sqlite");
+        config.store = place.path("other.sqlite").into();
         config
     };
     let one = Running::start(config(&place, &clock));

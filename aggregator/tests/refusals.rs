@@ -144,7 +144,7 @@ fn a_full_queue_is_answered_503_and_the_report_counts_later() {
     let server = Running::start(config);
     let sent = reports(&place.catalogue, week("2026-W48"), 5, 12);
     // Another program holds the store for longer than the writer waits for it.
-    let holder = rusqlite::Connection::open(place.store()).unwrap();
+    let holder = rusqlite::Connection::open(place.file()).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     let start = Instant::now();
     let (answers, times): (Vec<Answer>, Vec<Duration>) = std::thread::scope(|scope| {

@@ -9,8 +9,7 @@ use std::path::Path;
 use std::process::Output;
 
 use rusqlite::Connection;
-use stipple_aggregator::{Server, StoreError};
-use stipple_catalog::Phase;
+use stipple_aggregator::{ServeError, Server, StoreError};
 use support::{NOW, Place, Program, Running, reports, week};
 
 fn run(place: &Place, arguments: &[&str]) -> Output {
@@ -46,8 +45,8 @@ fn what_is_not_our_store_is_left_alone() {
 fn a_store_of_a_newer_program_is_refused() {
     let place = Place::new();
     Running::start(place.config(&Place::clock())).stop();
-    Connection::open(place.store()).unwrap().pragma_update(None, "user_version", 7).unwrap();
-    assert_refused(&place, &place.store(), &["schema version 7", "install the version that wrote it"]);
+    Connection::open(place.file()).unwrap().pragma_update(None, "user_version", 7).unwrap();
+    assert_refused(&place, &place.file(), &["schema version 7", "install the version that wrote it"]);
 }
 
 #[test]
@@ -58,11 +57,11 @@ fn a_damaged_store_is_refused_and_kept() {
         assert_eq!(server.post(&report).status, 204);
     }
     server.stop();
-    let mut bytes = std::fs::read(place.store()).unwrap();
+    let mut bytes = std::fs::read(place.file()).unwrap();
     // Everything after the first page, where the tables are listed.
     bytes[4096..].iter_mut().for_each(|byte| *byte = byte.wrapping_mul(31).wrapping_add(17));
-    std::fs::write(place.store(), &bytes).unwrap();
-    assert_refused(&place, &place.store(), &["damaged", "backup"]);
+    std::fs::write(place.file(), &bytes).unwrap();
+    assert_refused(&place, &place.file(), &["damaged", "backup"]);
 }
 
 #[test]
@@ -90,8 +89,11 @@ fn a_clock_before_a_closed_week_is_refused() {
 fn a_folder_that_is_not_there_is_named() {
     let place = Place::new();
     let path = place.path("nowhere/counts.sqlite");
-    let error = stipple_aggregator::Store::open(&path, Phase::Testing).unwrap_err();
-    assert!(matches!(error, StoreError::Unopenable { .. }), "{error}");
+    let mut config = place.config(&Place::clock());
+    config.store = path.into();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let error = runtime.block_on(Server::bind(config)).err().unwrap();
+    assert!(matches!(error, ServeError::Store(StoreError::Unopenable { .. })), "{error}");
     assert!(error.to_string().contains("nowhere/counts.sqlite"), "{error}");
 }
 
@@ -119,7 +121,7 @@ fn usage_errors_exit_2() {
     for arguments in [
         &["serve", "--now", NOW][..],
         &["serve", "--listen", "nowhere"],
-        &["serve", "--store", "postgresql://db/counts"],
+        &["serve", "--store", "mysql://db/counts"],
         &["export"],
         &[],
     ] {
@@ -160,4 +162,24 @@ fn the_program_exports_and_prints_the_manifest() {
     assert_eq!(printed["reports"], 1);
     let names: Vec<_> = std::fs::read_dir(place.path("data/counts")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "{names:?}");
+}
+
+#[test]
+fn every_column_is_documented_as_public_or_private() {
+    let place = Place::new();
+    let server = Running::start(place.config(&Place::clock()));
+    assert_eq!(server.post(&reports(&place.catalogue, week("2026-W48"), 1, 1)[0]).status, 204);
+    server.stop();
+    let conn = Connection::open(place.file()).unwrap();
+    let mut tables = conn.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").unwrap();
+    let tables = tables.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).unwrap();
+    let tables: Vec<(String, String)> = tables.collect::<Result<_, _>>().unwrap();
+    assert_eq!(tables.len(), 5, "{tables:?}");
+    for (table, sql) in &tables {
+        let mut columns = conn.prepare(&format!("SELECT name FROM pragma_table_info('{table}')")).unwrap();
+        for column in columns.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap) {
+            let line = sql.lines().find(|line| line.trim_start().starts_with(&format!("{column} "))).unwrap();
+            assert!(line.contains("-- public: ") || line.contains("-- private: "), "{table}: {line}");
+        }
+    }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Durable intake beside a handler that does nothing, under the same load in the same run.
+//! Durable intake: beside a handler that does nothing, on both stores, one by one and in batches, all in one run.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,79 +14,172 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rand::SeedableRng as _;
 use rand::rngs::ChaCha20Rng;
-use stipple_aggregator::{Config, Server, Unknown, export};
-use stipple_catalog::{Catalogue, Clock, Phase, Week};
+use rustix::time::{ClockId, clock_gettime};
+use stipple_aggregator::{Address, Config, Server, Unknown, export};
+use stipple_catalog::{Catalogue, Clock, Phase, REPORT_LEN, Week};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
-use crate::load::Load;
+use crate::load::{Load, Taken};
+use crate::postgres::PostgresServer;
 use crate::row::Row;
 use crate::sample;
 
-const NAME: &str = "durable intake";
-const REFERENCE: &str = "bare axum handler: reads the body, answers 204";
+const BARE: &str = "bare axum handler: reads the body, answers 204";
 /// What durability, deduplication and counting may cost.
 const GOAL: f64 = 0.6;
+/// What a server of its own for the store may cost.
+const GOAL_POSTGRES: f64 = 0.6;
+/// Seconds within which 99 of 100 reports are to be answered.
+const P99: f64 = 0.05;
+/// Reports per second and core, in batches of 1000.
+const PER_CORE: f64 = 500_000.0;
+const BATCH: usize = 1000;
+/// The most events per second that the existing stack was measured at end to end, in requests of 10 and of 1000 events
+/// (RECORDER.md, section 6; on another machine of two cores).
+const EXISTING: [f64; 2] = [640.0, 1850.0];
+const GOAL_EXISTING: f64 = 50.0;
 
-/// Measures rounds of ours and of the reference in turn; ends by checking that what was acknowledged was counted.
-pub fn measure(catalogue: Catalogue, out: &Path, connections: usize, quick: bool) -> anyhow::Result<Row> {
+/// What every measurement here needs.
+struct Setting {
+    catalogue: Arc<Catalogue>,
+    now: Timestamp,
+    week: Week,
+    servers: Runtime,
+    load: Runtime,
+    rng: ChaCha20Rng,
+}
+
+/// A server under test.
+struct Subject {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<Result<(), stipple_aggregator::ServeError>>,
+    store: Address,
+}
+
+/// Measures rounds of all servers in turn; ends by checking that what was acknowledged was counted.
+pub fn measure(catalogue: Catalogue, out: &Path, connections: usize, quick: bool) -> anyhow::Result<Vec<Row>> {
     let (rounds, each) = if quick { (1, 2_000) } else { (7, 40_000) };
-    let catalogue = Arc::new(catalogue);
     let folder = tempfile::tempdir_in(out).context("cannot make a folder for the store")?;
-    let store = folder.path().join("counts.sqlite");
-    let (now, week) = a_time_of(&catalogue)?;
+    let postgres = PostgresServer::start();
+    let mut setting = Setting::new(catalogue)?;
+    let bare = setting.start_bare()?;
+    let sqlite = setting.start(folder.path().join("counts.sqlite").into())?;
+    let database = setting.start(postgres.address().parse()?)?;
 
-    // Servers have a runtime as they have in their program; the load has a thread of its own.
-    let servers = Builder::new_multi_thread().enable_all().build()?;
-    let load = Builder::new_current_thread().enable_all().build()?;
-    let bare = start_bare(&servers)?;
-    let mut config = Config::new(store.clone(), catalogue.clone(), Clock::manual(now));
-    config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    config.phase = Phase::Testing;
-    let server = servers.block_on(Server::bind(config))?;
-    let address = server.address();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let running = servers.spawn(server.run(async {
-        let _ = stopped.await;
-    }));
-
-    let mut rng = ChaCha20Rng::seed_from_u64(2);
-    let (mut ours, mut reference) = (Vec::new(), Vec::new());
-    // The first round warms both up and is not counted.
+    let mut taken: [Vec<Taken>; 3] = Default::default();
+    // The first round warms all up and is not counted.
     for round in 0..=rounds {
-        let active: Vec<_> = catalogue.definitions().iter().filter(|d| d.is_active(week.monday())).collect();
-        let reports = active
-            .iter()
-            .cycle()
-            .take(each)
-            .map(|d| sample::report(d, week, &mut rng))
-            .collect::<Result<Vec<_>, _>>()?;
-        let theirs = load.block_on(Load::new(&reports).send(bare, connections))?;
-        let mine = load.block_on(Load::new(&reports).send(address, connections))?;
-        if round > 0 {
-            ours.push(mine);
-            reference.push(theirs);
+        let reports = setting.reports(each)?;
+        for (address, taken) in [bare, sqlite.address, database.address].into_iter().zip(&mut taken) {
+            let load = Load::new(reports.iter().map(|report| &report[..]), "");
+            let one = setting.load.block_on(load.send(address, connections))?;
+            if round > 0 {
+                taken.push(one);
+            }
         }
     }
-    let _ = stop.send(());
-    servers.block_on(running)??;
-    let counted = export(&store, &catalogue, &folder.path().join("counts"), Unknown::Refuse)?.reports;
-    ensure!(counted == ((rounds + 1) * each) as u64, "{counted} reports counted, not what was acknowledged");
-    Ok(Row::new(format!("{NAME}, {connections} connections"), REFERENCE, GOAL, ours, reference))
+    let counted = [setting.stop(sqlite, folder.path())?, setting.stop(database, folder.path())?];
+    ensure!(counted == [((rounds + 1) * each) as u64; 2], "{counted:?} reports counted, not what was acknowledged");
+    let rates = |n: usize| taken[n].iter().map(|taken| taken.rate).collect::<Vec<_>>();
+    let prompt = taken[1].iter().map(|taken| taken.p99.recip()).collect();
+    let (by_wall, by_cpu) = setting.batches(folder.path(), quick)?.into_iter().unzip();
+    let name = |what: &str| format!("{what}, {connections} connections");
+    Ok(vec![
+        Row::new(name("durable intake"), BARE, GOAL, rates(1), rates(0)),
+        Row::new("  its p99 (one by seconds)".into(), "50 ms", 1.0, prompt, vec![P99.recip()]),
+        Row::new(name("intake, PostgreSQL"), "the same, embedded SQLite", GOAL_POSTGRES, rates(2), rates(1)),
+        Row::new(
+            "end to end, a report a request".into(),
+            "the existing stack, 10 events a request",
+            GOAL_EXISTING,
+            rates(1),
+            vec![EXISTING[0]],
+        ),
+        Row::new(
+            "end to end, batches of 1000".into(),
+            "the existing stack, 1000 events a request",
+            GOAL_EXISTING,
+            by_wall,
+            vec![EXISTING[1]],
+        ),
+        Row::new("  by the second of CPU".into(), "goal", 1.0, by_cpu, vec![PER_CORE]),
+    ])
 }
 
-/// A moment, and a week open then in which every metric of the catalogue that is collected latest is collected.
-fn a_time_of(catalogue: &Catalogue) -> anyhow::Result<(Timestamp, Week)> {
-    let day = catalogue.definitions().iter().map(|d| d.introduced).max().context("the catalogue is empty")?;
-    let week = Week::containing(day)?.next();
-    let now = TimeZone::UTC.to_timestamp(week.next().monday().at(12, 0, 0, 0))?;
-    Ok((now, week))
+impl Setting {
+    fn new(catalogue: Catalogue) -> anyhow::Result<Self> {
+        // A moment, and a week open then in which every metric that is collected latest is collected.
+        let day = catalogue.definitions().iter().map(|d| d.introduced).max().context("the catalogue is empty")?;
+        let week = Week::containing(day)?.next();
+        Ok(Self {
+            catalogue: Arc::new(catalogue),
+            now: TimeZone::UTC.to_timestamp(week.next().monday().at(12, 0, 0, 0))?,
+            week,
+            // Servers have a runtime as they have in their program; the load has a thread of its own.
+            servers: Builder::new_multi_thread().enable_all().build()?,
+            load: Builder::new_current_thread().enable_all().build()?,
+            rng: ChaCha20Rng::seed_from_u64(2),
+        })
+    }
+
+    fn reports(&mut self, n: usize) -> anyhow::Result<Vec<[u8; REPORT_LEN]>> {
+        let monday = self.week.monday();
+        let active: Vec<_> = self.catalogue.definitions().iter().filter(|d| d.is_active(monday)).collect();
+        active.iter().cycle().take(n).map(|d| sample::report(d, self.week, &mut self.rng)).collect()
+    }
+
+    fn start_bare(&self) -> anyhow::Result<SocketAddr> {
+        let listener = self.servers.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
+        let address = listener.local_addr()?;
+        let router = Router::new().route("/v1/reports", post(async |_body: Bytes| StatusCode::NO_CONTENT));
+        self.servers.spawn(async move { axum::serve(listener, router).await });
+        Ok(address)
+    }
+
+    fn start(&self, store: Address) -> anyhow::Result<Subject> {
+        let mut config = Config::new(store.clone(), self.catalogue.clone(), Clock::manual(self.now));
+        config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        config.phase = Phase::Testing;
+        let server = self.servers.block_on(Server::bind(config))?;
+        let address = server.address();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = self.servers.spawn(server.run(async {
+            let _ = stopped.await;
+        }));
+        Ok(Subject { address, stop, running, store })
+    }
+
+    /// Stops a server; returns how many reports it has counted.
+    fn stop(&self, subject: Subject, folder: &Path) -> anyhow::Result<u64> {
+        let _ = subject.stop.send(());
+        self.servers.block_on(subject.running)??;
+        Ok(export(&subject.store, &self.catalogue, &folder.join("counts"), Unknown::Refuse)?.reports)
+    }
+
+    /// Batches: reports per second, and per second of the CPU time of everything, the load included.
+    fn batches(&mut self, folder: &Path, quick: bool) -> anyhow::Result<Vec<(f64, f64)>> {
+        let (rounds, each) = if quick { (1, 10) } else { (5, 400) };
+        let server = self.start(folder.join("batches.sqlite").into())?;
+        let mut rates = Vec::new();
+        for _ in 0..rounds {
+            let reports = self.reports(each * BATCH)?;
+            let batches = reports.chunks(BATCH).map(<[_]>::as_flattened);
+            let load = Load::new(batches, "Content-Type: application/vnd.stipple.reports\r\n");
+            let before = cpu_seconds();
+            let taken = self.load.block_on(load.send(server.address, 16))?;
+            rates.push((taken.rate * BATCH as f64, reports.len() as f64 / (cpu_seconds() - before)));
+        }
+        let counted = self.stop(server, folder)?;
+        ensure!(counted == (rounds * each * BATCH) as u64, "{counted} reports counted, not what was acknowledged");
+        Ok(rates)
+    }
 }
 
-fn start_bare(servers: &Runtime) -> anyhow::Result<SocketAddr> {
-    let listener = servers.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
-    let address = listener.local_addr()?;
-    let router = Router::new().route("/v1/reports", post(async |_body: Bytes| StatusCode::NO_CONTENT));
-    servers.spawn(async move { axum::serve(listener, router).await });
-    Ok(address)
+/// The CPU time of this process.
+fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }

@@ -6,31 +6,41 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use stipple_catalog::REPORT_LEN;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-const HEAD: &str = "POST /v1/reports HTTP/1.1\r\nHost: loopback\r\nContent-Length: 64\r\n\r\n";
+/// How a load was taken.
+#[derive(Clone, Copy)]
+pub struct Taken {
+    /// requests per second
+    pub rate: f64,
+    /// the time, in seconds, within which 99 of 100 were answered
+    pub p99: f64,
+}
 
-/// Reports that are made and not yet sent.
+/// Requests that are made and not yet sent.
 pub struct Load {
     requests: Vec<Vec<u8>>,
     next: AtomicUsize,
 }
 
 impl Load {
-    /// A load of encoded reports.
-    pub fn new(reports: &[[u8; REPORT_LEN]]) -> Arc<Self> {
-        let requests = reports.iter().map(|report| [HEAD.as_bytes(), report].concat()).collect();
-        Arc::new(Self { requests, next: AtomicUsize::new(0) })
+    /// A request for each of these bodies.
+    pub fn new<'a>(bodies: impl IntoIterator<Item = &'a [u8]>, headers: &str) -> Arc<Self> {
+        let request = |body: &[u8]| {
+            let length = body.len();
+            let head =
+                format!("POST /v1/reports HTTP/1.1\r\nHost: loopback\r\n{headers}Content-Length: {length}\r\n\r\n");
+            [head.as_bytes(), body].concat()
+        };
+        Arc::new(Self { requests: bodies.into_iter().map(request).collect(), next: AtomicUsize::new(0) })
     }
 
-    /// Sends every report once over `connections` connections, which are open before the clock starts. Returns reports
-    /// per second.
-    pub async fn send(self: Arc<Self>, address: SocketAddr, connections: usize) -> anyhow::Result<f64> {
+    /// Sends every request once over `connections` connections, which are open before the clock starts.
+    pub async fn send(self: Arc<Self>, address: SocketAddr, connections: usize) -> anyhow::Result<Taken> {
         let mut streams = Vec::new();
         for _ in 0..connections {
             let stream = TcpStream::connect(address).await.context("cannot connect to the server under test")?;
@@ -39,24 +49,36 @@ impl Load {
         }
         let start = Instant::now();
         let senders: Vec<_> = streams.into_iter().map(|stream| tokio::spawn(self.clone().drain(stream))).collect();
+        let mut times = Vec::with_capacity(self.requests.len());
         for sender in senders {
-            sender.await??;
+            times.extend(sender.await??);
         }
-        Ok(self.requests.len() as f64 / start.elapsed().as_secs_f64())
+        let rate = self.requests.len() as f64 / start.elapsed().as_secs_f64();
+        times.sort_unstable();
+        let p99 = times.get(times.len() * 99 / 100).copied().unwrap_or_default();
+        Ok(Taken { rate, p99: p99.as_secs_f64() })
     }
 
-    async fn drain(self: Arc<Self>, mut stream: TcpStream) -> anyhow::Result<()> {
-        let mut answer = [0; 1024];
+    /// Sends what is left, one after the other; returns how long each answer took.
+    async fn drain(self: Arc<Self>, mut stream: TcpStream) -> anyhow::Result<Vec<Duration>> {
+        let (mut answer, mut times) = ([0; 1024], Vec::new());
         while let Some(request) = self.requests.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            let start = Instant::now();
             stream.write_all(request).await?;
             let mut read = 0;
-            while !answer[..read].ends_with(b"\r\n\r\n") {
+            while !whole(&answer[..read]) {
                 let more = stream.read(&mut answer[read..]).await?;
                 ensure!(more > 0, "the server closed a connection");
                 read += more;
             }
-            ensure!(answer.starts_with(b"HTTP/1.1 204 "), "the server refused a report");
+            ensure!(answer.starts_with(b"HTTP/1.1 20"), "the server refused a report");
+            times.push(start.elapsed());
         }
-        Ok(())
+        Ok(times)
     }
+}
+
+/// Whether an answer is there with its body. Ours are a 204, or JSON that ends with the list of refusals.
+fn whole(answer: &[u8]) -> bool {
+    answer.ends_with(b"\r\n\r\n") && answer.starts_with(b"HTTP/1.1 204") || answer.ends_with(b"]}")
 }

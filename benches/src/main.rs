@@ -7,6 +7,9 @@ mod encoding;
 mod intake;
 mod load;
 mod mechanisms;
+#[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the aggregator")]
+#[path = "../../aggregator/tests/support/postgres.rs"]
+mod postgres;
 mod recorder;
 mod row;
 mod sample;
@@ -32,6 +35,9 @@ struct Arguments {
     /// The folder for ratios.json and, while it runs, the store.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
+    /// One part only.
+    #[arg(long, value_parser = ["mechanisms", "recorder", "intake"])]
+    only: Option<String>,
     /// Keep-alive connections of the load generator.
     #[arg(long, default_value_t = 256)]
     connections: usize,
@@ -42,10 +48,18 @@ fn main() -> anyhow::Result<()> {
     let folder = arguments.catalog.unwrap_or_else(default_folder);
     let catalogue = Catalogue::load(&folder)?;
     std::fs::create_dir_all(&arguments.out).with_context(|| format!("cannot make {}", arguments.out.display()))?;
-    let mut rows = encoding::measure(&catalogue, arguments.quick)?;
-    rows.extend(mechanisms::measure(arguments.quick)?);
-    rows.extend(recorder::measure(&folder, &arguments.out, arguments.quick)?);
-    rows.push(intake::measure(catalogue, &arguments.out, arguments.connections, arguments.quick)?);
+    let wanted = |part: &str| arguments.only.as_deref().is_none_or(|only| only == part);
+    let mut rows = Vec::new();
+    if wanted("mechanisms") {
+        rows.extend(encoding::measure(&catalogue, arguments.quick)?);
+        rows.extend(mechanisms::measure(arguments.quick)?);
+    }
+    if wanted("recorder") {
+        rows.extend(recorder::measure(&folder, &arguments.out, arguments.quick)?);
+    }
+    if wanted("intake") {
+        rows.extend(intake::measure(catalogue, &arguments.out, arguments.connections, arguments.quick)?);
+    }
     print(&rows);
     let path = arguments.out.join("ratios.json");
     std::fs::write(&path, serde_json::to_string_pretty(&rows)? + "\n")

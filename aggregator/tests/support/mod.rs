@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "every test program uses a part of it")]
 
+mod postgres;
+
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -12,11 +14,13 @@ use std::time::Duration;
 
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng as _, SeedableRng as _};
-use stipple_aggregator::{Config, Server};
+use stipple_aggregator::{Address, Config, Server};
 use stipple_catalog::{Catalogue, Clock, Phase, REPORT_LEN, Report, ReportId, Week};
 use stipple_ldp::{TrueValue, Value};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
+
+pub use postgres::PostgresServer;
 
 /// A Thursday in 2026-W50: open are W46 to W49.
 pub const NOW: &str = "2026-12-10T12:00:00Z";
@@ -69,6 +73,8 @@ pub const METRICS: [(&str, &str); 4] =
 pub struct Place {
     pub folder: TempDir,
     pub catalogue: Arc<Catalogue>,
+    /// where the store is; `None` for a file in the folder
+    pub postgres: Option<PostgresServer>,
 }
 
 impl Place {
@@ -76,15 +82,33 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         write_catalogue(&folder.path().join("catalogue"), 1.0);
         let catalogue = Arc::new(Catalogue::load(&folder.path().join("catalogue")).unwrap());
-        Self { folder, catalogue }
+        Self { folder, catalogue, postgres: None }
+    }
+
+    /// A place whose store is a PostgreSQL server of its own.
+    pub fn with_postgres() -> Self {
+        Self { postgres: Some(PostgresServer::start()), ..Self::new() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn store(&self) -> PathBuf {
+    /// The SQLite file.
+    pub fn file(&self) -> PathBuf {
         self.path("counts.sqlite")
+    }
+
+    pub fn store(&self) -> Address {
+        self.postgres.as_ref().map_or_else(|| self.file().into(), |server| server.address().parse().unwrap())
+    }
+
+    /// How many of these reports' ids the store, its journal or the export shows.
+    pub fn known(&self, reports: &[[u8; REPORT_LEN]]) -> usize {
+        let shown = self.postgres.as_ref().map(|server| server.dump().replace('-', "")).unwrap_or_default();
+        let digits = |report| stipple_catalog::hex(id_of(report));
+        let in_files = |report| self.postgres.is_none() && self.holds(id_of(report));
+        reports.iter().filter(|report| shown.contains(&digits(report)) || in_files(report)).count()
     }
 
     pub fn clock() -> Clock {
@@ -253,14 +277,19 @@ pub struct Program {
 impl Program {
     pub fn command(place: &Place) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stipple-aggregator"));
-        command.current_dir(place.folder.path()).env_remove("STATE_DIRECTORY").env("STIPPLE_CATALOG", "catalogue");
+        command
+            .current_dir(place.folder.path())
+            .env_remove("STATE_DIRECTORY")
+            .env_remove("STIPPLE_STORE")
+            .env("STIPPLE_CATALOG", "catalogue");
         command
     }
 
     /// Starts it in a drill; `listen` lets it come back to the same port.
     pub fn start(place: &Place, listen: SocketAddr) -> Self {
+        let store = place.postgres.as_ref().map_or("sqlite:counts.sqlite".to_owned(), PostgresServer::address);
         let mut command = Self::command(place);
-        command.args(["serve", "--phase", "testing", "--now", NOW, "--store", "sqlite:counts.sqlite", "--listen"]);
+        command.args(["serve", "--phase", "testing", "--now", NOW, "--store", &store, "--listen"]);
         Self::attach(command.arg(listen.to_string()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
