@@ -8,6 +8,8 @@
 mod compat;
 mod counter;
 mod export;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gvariant;
 mod intake;
 mod ohttp;

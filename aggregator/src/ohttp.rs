@@ -110,7 +110,7 @@ async fn receive(State(gateway): State<Gateway>, request: Request) -> Result<Res
 }
 
 /// Binary HTTP (RFC 9292) as a request to this server. Whose name it bears does not matter: there is no other server here.
-fn request(plain: &[u8]) -> Option<Request> {
+pub(crate) fn request(plain: &[u8]) -> Option<Request> {
     let message = Message::read_bhttp(&mut Cursor::new(plain)).ok()?;
     let control = message.control();
     let mut request = Request::new(Body::from(message.content().to_vec()));
