@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Serialize;
 use stipple_catalog::{Catalogue, Clock, REPORT_LEN, Report, WireError};
+use tokio::sync::Semaphore;
 
 use crate::counter::Counter;
 use crate::problem::Problem;
@@ -33,6 +34,8 @@ pub(crate) struct Intake {
     pub body_time: Duration,
     /// the most reports of a batch
     pub batch: usize,
+    /// one place for each byte of a body that may be in memory
+    pub bodies: Semaphore,
 }
 
 /// Why there is no success.
@@ -70,7 +73,10 @@ pub(crate) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
     let (head, body) = request.into_parts();
     let is_batch = head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == BATCH);
     let most = if is_batch { intake.batch * REPORT_LEN } else { MOST_BYTES };
-    check_head(&head.headers, most)?;
+    let length = check_head(&head.headers, most)?;
+    // Before a byte of the body is read, so that no crowd of senders fills the memory.
+    let length = u32::try_from(length).map_err(|_| Problem::TooLarge)?;
+    let _room = intake.bodies.try_acquire_many(length).map_err(|_| Problem::Overloaded)?;
     let body = tokio::time::timeout(intake.body_time, read(body, most)).await.map_err(|_| Refusal::CutOff)??;
     if is_batch {
         return Ok(Json(intake.count_batch(&body).await?).into_response());
@@ -98,12 +104,14 @@ struct Refused {
     problem: &'static str,
 }
 
-fn check_head(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
+/// Refuses a body by what its head says; returns how long it may be.
+fn check_head(headers: &HeaderMap, most: usize) -> Result<usize, Problem> {
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Problem::ContentCoding);
     }
-    let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if stated.is_some_and(|length| length > most as u64) { Err(Problem::TooLarge) } else { Ok(()) }
+    let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let length = stated.unwrap_or(most);
+    if length > most { Err(Problem::TooLarge) } else { Ok(length) }
 }
 
 async fn read(body: Body, most: usize) -> Result<Bytes, Refusal> {

@@ -7,15 +7,21 @@
 
 mod counter;
 mod export;
+mod import;
 mod intake;
+mod maintain;
 mod problem;
 mod server;
+mod settings;
 mod status;
 mod store;
 mod sums;
 mod window;
 
 pub use export::{ExportError, Exported, Unknown, export};
+pub use import::{ImportError, Imported, import};
+pub use maintain::{Verdict, forget, purge, stored_phase, verify};
 pub use problem::Problem;
 pub use server::{Config, Limits, ServeError, Server, serve};
+pub use settings::{LimitSettings, LogFormat, Settings, SettingsError};
 pub use store::{Address, AddressError, StoreError};

@@ -33,6 +33,8 @@ use crate::window::Window;
 pub struct Config {
     /// where to listen; port 0 takes a free one
     pub listen: SocketAddr,
+    /// where Prometheus reads; nowhere without
+    pub metrics: Option<SocketAddr>,
     /// where the counts lie
     pub store: Address,
     /// what is counted
@@ -57,6 +59,8 @@ pub struct Limits {
     pub queue: usize,
     /// reports in a batch
     pub batch: usize,
+    /// bytes of bodies in memory at a time; more are answered 503
+    pub body_bytes: usize,
     /// how long a request's head may take, and an idle connection may stay
     pub head_time: Duration,
     /// how long a body may take
@@ -76,6 +80,7 @@ impl Default for Limits {
             connections: 800,
             queue: 65_536,
             batch: 4096,
+            body_bytes: 16 << 20,
             head_time: Duration::from_secs(15),
             body_time: Duration::from_secs(10),
             connection_life: Duration::from_secs(450),
@@ -91,6 +96,7 @@ impl Config {
     pub fn new(store: impl Into<Address>, catalogue: Arc<Catalogue>, clock: Clock) -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8470)),
+            metrics: None,
             store: store.into(),
             catalogue,
             clock,
@@ -148,7 +154,7 @@ impl Server {
     /// # Errors
     /// [`ServeError`].
     pub async fn bind(config: Config) -> Result<Self, ServeError> {
-        let Config { listen, store, catalogue, clock, phase, late_weeks, limits } = config;
+        let Config { listen, metrics: _, store, catalogue, clock, phase, late_weeks, limits } = config;
         let cannot = |source| ServeError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
@@ -161,8 +167,8 @@ impl Server {
             writer.start(queue).map_err(|_| ServeError::Writer)
         });
         let (counter, writer, writer_ended) = opening.await.map_err(|_| ServeError::Writer)??;
-        let (body_time, batch) = (limits.body_time, limits.batch);
-        let router = router(Intake { catalogue, clock, late_weeks, counter, body_time, batch });
+        let (body_time, batch, bodies) = (limits.body_time, limits.batch, Semaphore::new(limits.body_bytes));
+        let router = router(Intake { catalogue, clock, late_weeks, counter, body_time, batch, bodies });
         Ok(Self { listener, address, router, limits, writer, writer_ended })
     }
 
