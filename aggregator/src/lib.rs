@@ -5,6 +5,7 @@
 //! waits into one transaction, `store` makes it durable, and only then is the sender answered. What remains are sums.
 //! `docs/protocol.md` describes the endpoint and the dataset for other implementations.
 
+mod check;
 mod counter;
 mod export;
 mod import;
@@ -18,6 +19,7 @@ mod store;
 mod sums;
 mod window;
 
+pub use check::{ALARM, Checked, check};
 pub use export::{ExportError, Exported, Unknown, export};
 pub use import::{ImportError, Imported, import};
 pub use maintain::{Verdict, forget, purge, stored_phase, verify};

@@ -2,8 +2,8 @@
 //! What an operator does to a store beside serving it: purge, retention, verification.
 
 use stipple_catalog::{Catalogue, Phase, Week, hex};
-use stipple_ldp::Mechanism;
 
+use crate::check::cells;
 use crate::store::{self, Address, StoreError, Stored};
 
 /// The phase of a store that is there.
@@ -85,36 +85,13 @@ pub fn verify(store: &Address, catalogue: &Catalogue) -> Result<Verdict, StoreEr
 
 /// What sums cannot be, whoever sent what: every report that is counted has passed the decoder.
 fn sums(stored: &Stored, catalogue: &Catalogue) -> Vec<String> {
-    let Stored { metric, definition: hash, reports, counts, .. } = stored;
+    let Stored { metric, definition: hash, reports, .. } = stored;
     let Some(definition) = catalogue.get(metric).filter(|definition| definition.hash.0 == *hash) else {
         return vec![format!("the catalogue does not have its definition {}", hex(hash))];
     };
-    let (mechanism, mut faults) = (&definition.mechanism, Vec::new());
-    if *reports == 0 {
-        faults.push("there are no reports".to_owned());
-    }
-    for (cell, count) in counts {
-        if *cell as usize >= mechanism.cells() {
-            faults.push(format!("there is no cell {cell}"));
-        }
-        if count > reports {
-            faults.push(format!("the cell {cell} counts {count} of {reports} reports"));
-        }
-    }
-    let total: u128 = counts.iter().map(|(_, count)| u128::from(*count)).sum();
-    let reports = u128::from(*reports);
-    let (least, most) = cells_of_a_report(mechanism);
-    if !(reports * least..=reports * most).contains(&total) {
-        faults.push(format!("the cells add up to {total}, which {reports} reports cannot"));
-    }
+    let mechanism = &definition.mechanism;
+    let beyond = stored.counts.iter().filter(|(cell, _)| *cell as usize >= mechanism.cells());
+    let mut faults: Vec<String> = beyond.map(|(cell, _)| format!("there is no cell {cell}")).collect();
+    faults.extend(mechanism.estimate(&cells(stored, mechanism), *reports).err().map(|error| error.to_string()));
     faults
-}
-
-/// How many cells the decoder lets a report support, at least and at most.
-fn cells_of_a_report(mechanism: &Mechanism) -> (u128, u128) {
-    match mechanism {
-        Mechanism::SubsetSelection(m) => (m.subset_size().into(), m.subset_size().into()),
-        Mechanism::Collision(_) | Mechanism::PrivSet(_) => (0, mechanism.cells() as u128),
-        _ => (1, 1),
-    }
 }

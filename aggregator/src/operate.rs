@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use stipple_aggregator::{forget, import, purge, stored_phase, verify};
+use stipple_aggregator::{check, forget, import, purge, stored_phase, verify};
 use stipple_catalog::{Catalogue, Phase, Week};
 
 use crate::Common;
@@ -27,6 +27,21 @@ pub(crate) enum Command {
     /// Read all of a store, print what it holds, and say what is wrong with it. It may be being served.
     #[command(after_help = "Example:\n  stipple-aggregator verify --store counts.sqlite")]
     Verify(Common),
+    /// Look whether the counts can be those of honest senders, and whether there are many more than usual. Exit code 1 on an alarm.
+    #[command(after_help = "Example:\n  stipple-aggregator check --store counts.sqlite")]
+    Check(CheckOptions),
+}
+
+#[derive(Args)]
+pub(crate) struct CheckOptions {
+    #[command(flatten)]
+    common: Common,
+    /// How many times the median of earlier weeks is too many reports.
+    #[arg(long, value_name = "FACTOR", default_value_t = 4.0)]
+    rate_factor: f64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -70,6 +85,7 @@ impl Command {
             Self::Retention(options) => run_retention(options, config),
             Self::Import(options) => run_import(options, config),
             Self::Verify(common) => run_verify(common, config),
+            Self::Check(options) => run_check(options, config),
         }
     }
 }
@@ -143,4 +159,31 @@ fn run_verify(common: Common, config: Option<&Path>) -> anyhow::Result<ExitCode>
     say("");
     verdict.faults.iter().for_each(|fault| say(&format!("wrong: {fault}")));
     bail!("{faults} things are wrong: keep a copy of the store before anything else, and see docs/aggregator.md")
+}
+
+fn run_check(options: CheckOptions, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let CheckOptions { common, rate_factor, json } = options;
+    let settings = common.settings(config)?;
+    let checked = check(&settings.store(), &Catalogue::load(&settings.catalog())?, rate_factor)?;
+    if json {
+        say(&serde_json::to_string_pretty(&checked)?);
+    } else {
+        say(&format!("{:<32} {:<9} {:>12} {:>9} {:>7}", "metric", "week", "reports", "p", "rate"));
+        for week in &checked {
+            let rate = week.rate.map(|rate| format!("{rate:.2}")).unwrap_or_default();
+            let alarm = match (week.noise_alarm, week.rate_alarm) {
+                (false, false) => "",
+                (true, false) => "  not from honest senders",
+                (false, true) => "  more than usual",
+                (true, true) => "  not from honest senders, more than usual",
+            };
+            let (metric, week, reports, p) = (&week.metric, week.week, week.reports, week.p);
+            say(&format!("{metric:<32} {week:<9} {reports:>12} {p:>9.2e} {rate:>7}{alarm}"));
+        }
+    }
+    let alarms = checked.iter().filter(|week| week.noise_alarm || week.rate_alarm).count();
+    if alarms == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    bail!("{alarms} pairs of a metric and a week raise an alarm: see docs/aggregator.md before you publish them")
 }

@@ -45,7 +45,7 @@ fn run(place: &Place, arguments: &[&str]) -> (Option<i32>, String) {
 /// Runs SQL on the store behind the program's back.
 fn tamper(place: &Place, sql: &str) {
     match &place.postgres {
-        Some(server) => drop(server.sql(&sql.replace("$", "stipple.")).unwrap()),
+        Some(server) => drop(server.sql(&sql.replace('$', "stipple.")).unwrap()),
         None => rusqlite::Connection::open(place.file()).unwrap().execute_batch(&sql.replace('$', "")).unwrap(),
     }
 }
@@ -239,7 +239,7 @@ fn verify_finds_what_no_program_would_write(place: &Place) {
         (
             "UPDATE $counts SET count = count + 101 WHERE metric = 'usage.tools' AND cell = 1",
             "UPDATE $counts SET count = count - 101 WHERE metric = 'usage.tools' AND cell = 1",
-            "of 100 reports",
+            "more than the 100 reports",
         ),
         (
             "UPDATE $counts SET count = count + 1 WHERE metric = 'settings.colour' AND cell = 1",
