@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use stipple_catalog::{Catalogue, Clock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::metrics::Metrics;
 use crate::problem::Problem;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::sums::Accepted;
 use crate::window::Window;
 
@@ -49,6 +50,11 @@ impl Counter {
         outcome.await.unwrap_or(Err(Problem::StoreUnavailable))
     }
 
+    /// The places of reports that may wait.
+    pub fn places(&self) -> Arc<Semaphore> {
+        self.places.clone()
+    }
+
     /// Whether the store can be written to now.
     pub async fn probe(&self) -> Result<(), Problem> {
         self.count(Vec::new()).await.map(drop)
@@ -61,6 +67,7 @@ pub(crate) struct Writer {
     pub catalogue: Arc<Catalogue>,
     pub clock: Clock,
     pub late_weeks: u16,
+    pub metrics: Arc<Metrics>,
 }
 
 impl Writer {
@@ -111,7 +118,7 @@ impl Writer {
     /// Makes every report of these tasks durable, then answers everyone.
     fn settle(&mut self, tasks: Vec<Task>, journal: &mut Journal) {
         let probed = if tasks.iter().any(|task| task.reports.is_empty()) { self.store.probe() } else { Ok(()) };
-        let probed = probed.map_err(|error| unavailable(&error));
+        let probed = probed.map_err(|error| self.failed(&error));
         let counted = self.count(&tasks, journal);
         for task in tasks {
             let outcome = if task.reports.is_empty() { probed.and(counted) } else { counted };
@@ -120,12 +127,19 @@ impl Writer {
         }
     }
 
+    fn failed(&self, error: &StoreError) -> Problem {
+        self.metrics.store_error();
+        unavailable(error)
+    }
+
     fn count(&mut self, tasks: &[Task], journal: &mut Journal) -> Result<Window, Problem> {
         let asked = Window::at(self.clock.now(), self.late_weeks).map_err(|error| unavailable(&error))?;
         let reports: Vec<Accepted> = tasks.iter().flat_map(|task| &task.reports).copied().collect();
+        let began = Instant::now();
         let counted = self.store.count(&self.catalogue, asked, &reports);
-        let (window, closed) = counted.map_err(|error| unavailable(&error))?;
+        let (window, closed) = counted.map_err(|error| self.failed(&error))?;
         if !reports.is_empty() {
+            self.metrics.transaction(reports.len(), began.elapsed());
             journal.written();
         }
         journal.settled = Some(asked.oldest);

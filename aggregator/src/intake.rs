@@ -15,6 +15,7 @@ use stipple_catalog::{Catalogue, Clock, REPORT_LEN, Report, WireError};
 use tokio::sync::Semaphore;
 
 use crate::counter::Counter;
+use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::sums::Accepted;
 use crate::window::{Window, collected_in};
@@ -36,6 +37,7 @@ pub(crate) struct Intake {
     pub batch: usize,
     /// one place for each byte of a body that may be in memory
     pub bodies: Semaphore,
+    pub metrics: Arc<Metrics>,
 }
 
 /// Why there is no success.
@@ -70,6 +72,14 @@ impl IntoResponse for Refusal {
 
 /// Answers once everything in the request is durable, or was before: 204 for a report, 200 with an [`Outcome`] for a batch.
 pub(crate) async fn receive(State(intake): State<Arc<Intake>>, request: Request) -> Result<Response, Refusal> {
+    let outcome = take(&intake, request).await;
+    if let Err(Refusal::Problem(problem)) = &outcome {
+        intake.metrics.refused(problem.name());
+    }
+    outcome
+}
+
+async fn take(intake: &Intake, request: Request) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
     let is_batch = head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == BATCH);
     let most = if is_batch { intake.batch * REPORT_LEN } else { MOST_BYTES };
@@ -79,10 +89,15 @@ pub(crate) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
     let _room = intake.bodies.try_acquire_many(length).map_err(|_| Problem::Overloaded)?;
     let body = tokio::time::timeout(intake.body_time, read(body, most)).await.map_err(|_| Refusal::CutOff)??;
     if is_batch {
-        return Ok(Json(intake.count_batch(&body).await?).into_response());
+        let outcome = intake.count_batch(&body).await?;
+        intake.metrics.batch();
+        intake.metrics.accepted(outcome.counted);
+        outcome.refused.iter().for_each(|refused| intake.metrics.refused(refused.problem));
+        return Ok(Json(outcome).into_response());
     }
     let report = intake.judge(&body)?;
     intake.counter.count(vec![report]).await?.admit(report.week)?;
+    intake.metrics.accepted(1);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

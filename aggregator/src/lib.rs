@@ -11,6 +11,7 @@ mod export;
 mod import;
 mod intake;
 mod maintain;
+mod metrics;
 mod problem;
 mod server;
 mod settings;

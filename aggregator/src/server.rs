@@ -22,6 +22,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::counter::Writer;
 use crate::intake::{Cut, Intake, receive};
+use crate::metrics::{self, Metrics, Scrape};
 use crate::problem::Problem;
 use crate::status;
 use crate::store::{self, Address, Store, StoreError};
@@ -135,6 +136,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
+    /// where Prometheus is answered
+    scraped: Option<(TcpListener, Router)>,
     limits: Limits,
     writer: JoinHandle<()>,
     writer_ended: oneshot::Receiver<()>,
@@ -154,22 +157,32 @@ impl Server {
     /// # Errors
     /// [`ServeError`].
     pub async fn bind(config: Config) -> Result<Self, ServeError> {
-        let Config { listen, metrics: _, store, catalogue, clock, phase, late_weeks, limits } = config;
-        let cannot = |source| ServeError::Listen { address: listen, source };
-        let listener = TcpListener::bind(listen).await.map_err(cannot)?;
-        let address = listener.local_addr().map_err(cannot)?;
+        let Config { listen, metrics: scraped, store, catalogue, clock, phase, late_weeks, limits } = config;
+        let (listener, address) = bind(listen).await?;
         let (pages, queue) = (limits.store_pages, limits.queue);
-        let (definitions, time) = (catalogue.clone(), clock.clone());
+        let (definitions, time, metrics) = (catalogue.clone(), clock.clone(), Arc::new(Metrics::default()));
+        let (place, numbers) = (store.clone(), metrics.clone());
         // A store blocks while it is opened, and its connection may not end on a thread of the runtime.
         let opening = spawn_blocking(move || {
             let store = open_store(&store, phase, pages, &time)?;
-            let writer = Writer { store, catalogue: definitions, clock: time, late_weeks };
+            let writer = Writer { store, catalogue: definitions, clock: time, late_weeks, metrics: numbers };
             writer.start(queue).map_err(|_| ServeError::Writer)
         });
         let (counter, writer, writer_ended) = opening.await.map_err(|_| ServeError::Writer)??;
+        let scraped = match scraped {
+            Some(address) => {
+                let (listener, address) = bind(address).await?;
+                tracing::info!("metrics on http://{address}/metrics");
+                let (metrics, catalogue) = (metrics.clone(), catalogue.clone());
+                let (places, census) = ((counter.places(), queue), None.into());
+                let scrape = Scrape { metrics, places, store: place, catalogue, census };
+                Some((listener, metrics::router(scrape)))
+            }
+            None => None,
+        };
         let (body_time, batch, bodies) = (limits.body_time, limits.batch, Semaphore::new(limits.body_bytes));
-        let router = router(Intake { catalogue, clock, late_weeks, counter, body_time, batch, bodies });
-        Ok(Self { listener, address, router, limits, writer, writer_ended })
+        let router = router(Intake { catalogue, clock, late_weeks, counter, body_time, batch, bodies, metrics });
+        Ok(Self { listener, address, router, scraped, limits, writer, writer_ended })
     }
 
     /// The address that it listens on.
@@ -178,19 +191,33 @@ impl Server {
         self.address
     }
 
+    /// The address on which Prometheus is answered.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.scraped.as_ref()?.0.local_addr().ok()
+    }
+
     /// Serves until `shutdown` resolves, then finishes the requests that are being answered and empties the journal.
     ///
     /// # Errors
     /// [`ServeError::Writer`] when the writer ended by itself.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { listener, router, limits, writer, writer_ended, .. } = self;
+        let Self { listener, router, scraped, limits, writer, writer_ended, .. } = self;
         let (stop, stopped) = watch::channel(false);
         let mut connections = JoinSet::new();
         let accepting = accept(listener, router, &limits, &stopped, &mut connections);
+        let mut scrapes = JoinSet::new();
+        let scraping = async {
+            match scraped {
+                Some((listener, router)) => accept(listener, router, &limits, &stopped, &mut scrapes).await,
+                None => std::future::pending().await,
+            }
+        };
         let outcome = tokio::select! {
             () = shutdown => Ok(()),
             _ = writer_ended => Err(ServeError::Writer),
             never = accepting => match never {},
+            never = scraping => match never {},
         };
         // Every connection sees the end, answers what it has begun, and drops its way to the writer.
         let _ = stop.send(true);
@@ -200,6 +227,13 @@ impl Server {
         tracing::info!("stopped");
         outcome
     }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let cannot = |source| ServeError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
+    Ok((listener, address))
 }
 
 /// Opens the store, and refuses a clock that stands before a closed week: it would refuse every report as late.

@@ -191,6 +191,7 @@ pub fn id_of(report: &[u8; REPORT_LEN]) -> &[u8] {
 /// A server in this process.
 pub struct Running {
     pub address: SocketAddr,
+    pub metrics: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
     thread: std::thread::JoinHandle<Result<(), stipple_aggregator::ServeError>>,
 }
@@ -199,14 +200,14 @@ impl Running {
     pub fn start(config: Config) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let server = runtime.block_on(Server::bind(config)).unwrap();
-        let address = server.address();
+        let (address, metrics) = (server.address(), server.metrics_address());
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             runtime.block_on(server.run(async {
                 let _ = stopped.await;
             }))
         });
-        Self { address, stop, thread }
+        Self { address, metrics, stop, thread }
     }
 
     pub fn post(&self, body: &[u8]) -> Answer {
