@@ -81,9 +81,8 @@ impl Nginx {
     /// Whether an address stands in a file of its folder; the process must have ended.
     fn names(&self, address: &str) -> bool {
         fn search(folder: &Path, bytes: &[u8]) -> bool {
-            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).any(|path| match path.is_dir() {
-                true => search(&path, bytes),
-                false => contains(&std::fs::read(path).unwrap(), bytes),
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).any(|path| {
+                if path.is_dir() { search(&path, bytes) } else { contains(&std::fs::read(path).unwrap(), bytes) }
             })
         }
         search(self.folder.path(), address.as_bytes())
@@ -124,7 +123,7 @@ fn converse(place: &Place, conf: &str, seed: u64) -> (Nginx, Vec<u8>) {
         place.path(name)
     };
     for (sender, report) in SENDERS.iter().zip(reports(&place.catalogue, week("2026-W48"), seed, SENDERS.len())) {
-        let (good, bad, long) = (body("good", &report), body("bad", b"?"), body("long", &[0; 300_000]));
+        let (good, bad, long) = (body("good", &report), body("bad", b"?"), body("long", &vec![0; 300_000]));
         assert_eq!(nginx.send(sender, "https", "/v1/reports", &good), "204");
         assert_eq!(nginx.send(sender, "https", "/v1/reports", &good), "204");
         assert_eq!(nginx.send(sender, "https", "/v1/reports", &bad), "400");
@@ -139,7 +138,9 @@ fn converse(place: &Place, conf: &str, seed: u64) -> (Nginx, Vec<u8>) {
     // The aggregator is away: nginx has an error of its own.
     assert_eq!(nginx.send(SENDERS[0], "https", "/v1/reports", &place.path("good")), "502");
     nginx.stop();
-    ["good", "bad", "long"].iter().for_each(|name| std::fs::remove_file(place.path(name)).unwrap());
+    for name in ["good", "bad", "long"] {
+        std::fs::remove_file(place.path(name)).unwrap();
+    }
     (nginx, [output.stdout, output.stderr].concat())
 }
 
