@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Serialize;
-use stipple_catalog::{Catalogue, Clock, REPORT_LEN, Report, WireError};
+use stipple_catalog::{Catalogue, Clock, REPORT_LEN, Report, Week, WireError};
 use tokio::sync::Semaphore;
 
 use crate::counter::Counter;
@@ -38,6 +38,8 @@ pub(crate) struct Intake {
     /// one place for each byte of a body that may be in memory
     pub bodies: Semaphore,
     pub metrics: Arc<Metrics>,
+    /// one for each request of a stock recorder that may be looked at now
+    pub compat: Semaphore,
 }
 
 /// Why there is no success.
@@ -72,11 +74,7 @@ impl IntoResponse for Refusal {
 
 /// Answers once everything in the request is durable, or was before: 204 for a report, 200 with an [`Outcome`] for a batch.
 pub(crate) async fn receive(State(intake): State<Arc<Intake>>, request: Request) -> Result<Response, Refusal> {
-    let outcome = take(&intake, request).await;
-    if let Err(Refusal::Problem(problem)) = &outcome {
-        intake.metrics.refused(problem.name());
-    }
-    outcome
+    intake.note(take(&intake, request).await)
 }
 
 async fn take(intake: &Intake, request: Request) -> Result<Response, Refusal> {
@@ -87,7 +85,7 @@ async fn take(intake: &Intake, request: Request) -> Result<Response, Refusal> {
     // Before a byte of the body is read, so that no crowd of senders fills the memory.
     let length = u32::try_from(length).map_err(|_| Problem::TooLarge)?;
     let _room = intake.bodies.try_acquire_many(length).map_err(|_| Problem::Overloaded)?;
-    let body = tokio::time::timeout(intake.body_time, read(body, most)).await.map_err(|_| Refusal::CutOff)??;
+    let body = read(body, most, intake.body_time).await?;
     if is_batch {
         let outcome = intake.count_batch(&body).await?;
         intake.metrics.batch();
@@ -120,7 +118,7 @@ struct Refused {
 }
 
 /// Refuses a body by what its head says; returns how long it may be.
-fn check_head(headers: &HeaderMap, most: usize) -> Result<usize, Problem> {
+pub(crate) fn check_head(headers: &HeaderMap, most: usize) -> Result<usize, Problem> {
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Problem::ContentCoding);
     }
@@ -129,8 +127,10 @@ fn check_head(headers: &HeaderMap, most: usize) -> Result<usize, Problem> {
     if length > most { Err(Problem::TooLarge) } else { Ok(length) }
 }
 
-async fn read(body: Body, most: usize) -> Result<Bytes, Refusal> {
-    match Limited::new(body, most).collect().await {
+/// A whole body of at most `most` bytes that ends within `time`.
+pub(crate) async fn read(body: Body, most: usize, time: Duration) -> Result<Bytes, Refusal> {
+    let read = tokio::time::timeout(time, Limited::new(body, most).collect()).await;
+    match read.map_err(|_| Refusal::CutOff)? {
         Ok(read) => Ok(read.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Problem::TooLarge.into()),
         Err(_) => Err(Refusal::CutOff),
@@ -153,7 +153,23 @@ impl Intake {
         Ok(Outcome { counted: reports.len() - refused.len(), refused })
     }
 
-    fn judge(&self, body: &[u8]) -> Result<Accepted, Problem> {
+    /// Tells the metrics of a refusal.
+    pub fn note<T>(&self, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
+        outcome.inspect_err(|refusal| {
+            if let Refusal::Problem(problem) = refusal {
+                self.metrics.refused(problem.name());
+            }
+        })
+    }
+
+    /// Counts reports; returns how many of them are of open weeks, hence counted.
+    pub async fn count(&self, reports: Vec<Accepted>) -> Result<usize, Problem> {
+        let weeks: Vec<Week> = reports.iter().map(|report| report.week).collect();
+        let window = self.counter.count(reports).await?;
+        Ok(weeks.into_iter().filter(|week| window.admit(*week).is_ok()).count())
+    }
+
+    pub fn judge(&self, body: &[u8]) -> Result<Accepted, Problem> {
         let report = Report::decode(body, &self.catalogue)?;
         // A clock out of range is the server's fault, not the report's.
         let window = Window::at(self.clock.now(), self.late_weeks).map_err(|_| Problem::StoreUnavailable)?;

@@ -6,8 +6,10 @@
 //! `docs/protocol.md` describes the endpoint and the dataset for other implementations.
 
 mod check;
+mod compat;
 mod counter;
 mod export;
+mod gvariant;
 mod import;
 mod intake;
 mod maintain;
@@ -21,6 +23,7 @@ mod sums;
 mod window;
 
 pub use check::{ALARM, Checked, check};
+pub use compat::REPORT_EVENT;
 pub use export::{ExportError, Exported, Unknown, export};
 pub use import::{ImportError, Imported, import};
 pub use maintain::{Verdict, forget, purge, stored_phase, verify};

@@ -5,15 +5,15 @@
 
 mod support;
 
-use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use stipple_aggregator::{ExportError, Unknown, export};
-use stipple_catalog::{Catalogue, REPORT_LEN, Report};
-use support::{Place, Program, Running, contains, id_of, reports, request, week, write_catalogue};
+use stipple_catalog::Catalogue;
+use support::{
+    Place, Program, Running, contains, expected, id_of, post_stubbornly, reports, request, week, write_catalogue,
+};
 
 /// Each of these on every kind of store.
 macro_rules! on_every_store {
@@ -36,25 +36,6 @@ on_every_store! {
     a_stop_answers_what_it_has_begun,
     a_closed_week_leaves_sums_and_no_id,
     no_address_and_nothing_of_a_report_is_kept_or_printed,
-}
-
-/// The dataset that a set of reports must give.
-fn expected(catalogue: &Catalogue, sent: &[[u8; REPORT_LEN]]) -> String {
-    let mut series = BTreeMap::new();
-    for bytes in sent {
-        let report = Report::decode(bytes, catalogue).unwrap();
-        let mechanism = &report.definition.mechanism;
-        let (reports, cells) = series
-            .entry((&report.definition.id, report.definition.hash, report.week))
-            .or_insert_with(|| (0, vec![0; mechanism.cells()]));
-        *reports += 1;
-        mechanism.accumulate(&report.response, |cell| cells[cell] += 1).unwrap();
-    }
-    let rows = series.iter().flat_map(|((id, hash, week), (reports, cells))| {
-        let line = move |(cell, count)| format!("{id},{hash},{week},{reports},{cell},{count}\n");
-        cells.iter().enumerate().map(line)
-    });
-    std::iter::once("metric,definition,week,reports,cell,count\n".to_owned()).chain(rows).collect()
 }
 
 fn reports_become_support_counts_once_however_often_they_come(place: &Place) {
@@ -134,31 +115,6 @@ fn counts_that_the_catalogue_cannot_explain_are_refused_or_left_out(place: &Plac
     assert_eq!(export(&place.store(), &other, &out, Unknown::Skip).unwrap().reports, 0);
 }
 
-/// Posts over a connection of its own, and again on a new one whenever it breaks, until every report is acknowledged.
-fn post_stubbornly(address: SocketAddr, share: &[[u8; REPORT_LEN]], acknowledged: &AtomicUsize) {
-    let mut stream: Option<TcpStream> = None;
-    for report in share {
-        let mut attempt = || -> std::io::Result<u16> {
-            if stream.is_none() {
-                let fresh = TcpStream::connect(address)?;
-                fresh.set_read_timeout(Some(Duration::from_secs(20)))?;
-                stream = Some(fresh);
-            }
-            let open = stream.as_mut().unwrap();
-            let head = b"POST /v1/reports HTTP/1.1\r\nHost: t\r\nContent-Length: 64\r\n\r\n";
-            let outcome = open.write_all(&[&head[..], report].concat()).and_then(|()| support::answer(open));
-            if outcome.is_err() {
-                stream = None;
-            }
-            outcome.map(|answer| answer.status)
-        };
-        while !matches!(attempt(), Ok(204)) {
-            std::thread::sleep(Duration::from_millis(2)); // the server is away
-        }
-        acknowledged.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 fn kill_9_loses_nothing_acknowledged_and_doubles_nothing(place: &Place) {
     const KILLS: usize = 5;
     let sent = reports(&place.catalogue, week("2026-W48"), 4, 3000);
@@ -167,8 +123,10 @@ fn kill_9_loses_nothing_acknowledged_and_doubles_nothing(place: &Place) {
     let acknowledged = AtomicUsize::new(0);
     let (mut kills_in_flight, mut store_at_kills) = (0, Vec::new());
     std::thread::scope(|scope| {
-        let senders: Vec<_> =
-            sent.chunks(375).map(|share| scope.spawn(|| post_stubbornly(address, share, &acknowledged))).collect();
+        let senders: Vec<_> = sent
+            .chunks(375)
+            .map(|share| scope.spawn(|| post_stubbornly(&mut None, address, share, &acknowledged)))
+            .collect();
         for kill in 1..=KILLS {
             while acknowledged.load(Ordering::SeqCst) < kill * sent.len() / (KILLS + 1) {
                 std::thread::yield_now();
