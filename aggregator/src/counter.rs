@@ -27,7 +27,7 @@ struct Task {
     reports: Vec<Accepted>,
     answer: oneshot::Sender<Result<Window, Problem>>,
     /// given back when the answer is given
-    _places: OwnedSemaphorePermit,
+    places: OwnedSemaphorePermit,
 }
 
 /// The way to the writer; clones lead to the same one. It stops when the last is gone, after finishing what it was given.
@@ -45,7 +45,7 @@ impl Counter {
         let places = u32::try_from(reports.len().max(1)).map_err(|_| Problem::TooLarge)?;
         let places = self.places.clone().try_acquire_many_owned(places).map_err(|_| Problem::StoreUnavailable)?;
         let (answer, outcome) = oneshot::channel();
-        let task = Task { reports, answer, _places: places };
+        let task = Task { reports, answer, places };
         self.tasks.send(task).map_err(|_| Problem::StoreUnavailable)?;
         outcome.await.unwrap_or(Err(Problem::StoreUnavailable))
     }
@@ -120,10 +120,12 @@ impl Writer {
         let probed = if tasks.iter().any(|task| task.reports.is_empty()) { self.store.probe() } else { Ok(()) };
         let probed = probed.map_err(|error| self.failed(&error));
         let counted = self.count(&tasks, journal);
-        for task in tasks {
-            let outcome = if task.reports.is_empty() { probed.and(counted) } else { counted };
+        for Task { reports, answer, places } in tasks {
+            // Before the answer, so that whoever has it finds the place free.
+            drop(places);
+            let outcome = if reports.is_empty() { probed.and(counted) } else { counted };
             // Whoever went away meanwhile will ask again under the same id.
-            let _ = task.answer.send(outcome);
+            let _ = answer.send(outcome);
         }
     }
 

@@ -24,6 +24,7 @@ use crate::compat;
 use crate::counter::Writer;
 use crate::intake::{Cut, Intake, receive};
 use crate::metrics::{self, Metrics, Scrape};
+use crate::ohttp::{Gateway, KeyError, KeyPolicy};
 use crate::problem::Problem;
 use crate::status;
 use crate::store::{self, Address, Store, StoreError};
@@ -47,6 +48,8 @@ pub struct Config {
     pub phase: Phase,
     /// how many weeks before the current one are open
     pub late_weeks: u16,
+    /// the keys of the Oblivious HTTP gateway; there is none without
+    pub ohttp: Option<KeyPolicy>,
     /// limits on senders
     pub limits: Limits,
 }
@@ -104,6 +107,7 @@ impl Config {
             clock,
             phase: Phase::Production,
             late_weeks: 4,
+            ohttp: None,
             limits: Limits::default(),
         }
     }
@@ -124,6 +128,9 @@ pub enum ServeError {
         /// why
         source: std::io::Error,
     },
+    /// The gateway's keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// The clock is outside the range of weeks.
     #[error("the clock cannot be right: {0}; set it and start again")]
     Clock(#[from] stipple_catalog::WeekError),
@@ -139,6 +146,7 @@ pub struct Server {
     router: Router,
     /// where Prometheus is answered
     scraped: Option<(TcpListener, Router)>,
+    gateway: Option<Gateway>,
     limits: Limits,
     writer: JoinHandle<()>,
     writer_ended: oneshot::Receiver<()>,
@@ -158,7 +166,7 @@ impl Server {
     /// # Errors
     /// [`ServeError`].
     pub async fn bind(config: Config) -> Result<Self, ServeError> {
-        let Config { listen, metrics: scraped, store, catalogue, clock, phase, late_weeks, limits } = config;
+        let Config { listen, metrics: scraped, store, catalogue, clock, phase, late_weeks, ohttp, limits } = config;
         let (listener, address) = bind(listen).await?;
         let (pages, queue) = (limits.store_pages, limits.queue);
         let (definitions, time, metrics) = (catalogue.clone(), clock.clone(), Arc::new(Metrics::default()));
@@ -182,9 +190,9 @@ impl Server {
             None => None,
         };
         let (body_time, batch, bodies) = (limits.body_time, limits.batch, Semaphore::new(limits.body_bytes));
-        let router = router(Intake {
+        let intake = Arc::new(Intake {
             catalogue,
-            clock,
+            clock: clock.clone(),
             late_weeks,
             counter,
             body_time,
@@ -193,7 +201,10 @@ impl Server {
             compat: Semaphore::new(compat::AT_A_TIME),
             metrics,
         });
-        Ok(Self { listener, address, router, scraped, limits, writer, writer_ended })
+        let gateway = ohttp.map(|policy| Gateway::open(policy, clock, body_time, with_fallbacks(reports(&intake))));
+        let gateway = gateway.transpose()?;
+        let router = router(&intake, gateway.clone());
+        Ok(Self { listener, address, router, scraped, gateway, limits, writer, writer_ended })
     }
 
     /// The address that it listens on.
@@ -213,7 +224,7 @@ impl Server {
     /// # Errors
     /// [`ServeError::Writer`] when the writer ended by itself.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { listener, router, scraped, limits, writer, writer_ended, .. } = self;
+        let Self { listener, router, scraped, gateway, limits, writer, writer_ended, .. } = self;
         let (stop, stopped) = watch::channel(false);
         let mut connections = JoinSet::new();
         let accepting = accept(listener, router, &limits, &stopped, &mut connections);
@@ -229,6 +240,7 @@ impl Server {
             _ = writer_ended => Err(ServeError::Writer),
             never = accepting => match never {},
             never = scraping => match never {},
+            never = tend(gateway) => match never {},
         };
         // Every connection sees the end, answers what it has begun, and drops its way to the writer.
         let _ = stop.send(true);
@@ -264,17 +276,32 @@ fn open_store(
     Ok(store)
 }
 
-fn router(intake: Intake) -> Router {
-    let catalogue = status::render(&intake.catalogue);
-    Router::new()
-        .route("/v1/reports", post(receive))
-        .route("/3/{sha512}", put(compat::receive))
-        .route("/readyz", get(status::ready))
-        .with_state(Arc::new(intake))
-        .route("/v1/catalog", get(status::catalogue).with_state(catalogue))
-        .route("/healthz", get(status::alive))
-        .fallback(async || Problem::NotFound)
-        .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+/// Where reports go, whether they come by themselves or out of a sealed request.
+fn reports(intake: &Arc<Intake>) -> Router {
+    Router::new().route("/v1/reports", post(receive)).with_state(intake.clone())
+}
+
+fn router(intake: &Arc<Intake>, gateway: Option<Gateway>) -> Router {
+    let router = reports(intake)
+        .route("/3/{sha512}", put(compat::receive).with_state(intake.clone()))
+        .route("/readyz", get(status::ready).with_state(intake.clone()))
+        .route("/v1/catalog", get(status::catalogue).with_state(status::render(&intake.catalogue)))
+        .route("/healthz", get(status::alive));
+    with_fallbacks(match gateway {
+        Some(gateway) => router.merge(gateway.router()),
+        None => router,
+    })
+}
+
+fn with_fallbacks(router: Router) -> Router {
+    router.fallback(async || Problem::NotFound).method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+}
+
+async fn tend(gateway: Option<Gateway>) -> std::convert::Infallible {
+    match gateway {
+        Some(gateway) => gateway.tend().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn accept(

@@ -2,15 +2,17 @@
 //! The configuration: the command line wins over the environment, the environment over the file, the file over the defaults.
 
 use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use stipple_catalog::{Catalogue, Clock, Phase, REPORT_LEN, default_folder};
 
+use crate::ohttp::KeyPolicy;
 use crate::server::{Config, Limits};
 use crate::store::Address;
 
@@ -53,6 +55,15 @@ pub struct Settings {
     /// How many weeks before the current one still count [default: 4].
     #[arg(long, value_name = "N", env = "STIPPLE_LATE_WEEKS", hide_env_values = true)]
     pub late_weeks: Option<u16>,
+    /// Be an Oblivious HTTP gateway, with its keys in this folder; they are made when there are none [default: no gateway].
+    #[arg(long, value_name = "DIR", env = "STIPPLE_OHTTP_KEYS_DIR", hide_env_values = true)]
+    pub ohttp_keys_dir: Option<PathBuf>,
+    /// How many days a key of the gateway is shown to clients [default: 7].
+    #[arg(long, value_name = "DAYS", env = "STIPPLE_OHTTP_ROTATION", hide_env_values = true)]
+    pub ohttp_rotation: Option<NonZeroU16>,
+    /// How many days a key still opens requests after that; then it is destroyed [default: 7].
+    #[arg(long, value_name = "DAYS", env = "STIPPLE_OHTTP_OVERLAP", hide_env_values = true)]
+    pub ohttp_overlap: Option<NonZeroU16>,
     /// How the log looks [default: text].
     #[arg(long, value_enum, env = "STIPPLE_LOG", hide_env_values = true)]
     pub log: Option<LogFormat>,
@@ -170,6 +181,9 @@ impl Settings {
             catalog: Some(default_folder()),
             phase: Some(Phase::Production),
             late_weeks: Some(4),
+            ohttp_keys_dir: None,
+            ohttp_rotation: NonZeroU16::new(7),
+            ohttp_overlap: NonZeroU16::new(7),
             log: Some(LogFormat::Text),
             limits: LimitSettings {
                 connections: NonZeroUsize::new(limits.connections),
@@ -195,6 +209,9 @@ impl Settings {
             catalog: self.catalog.or(below.catalog),
             phase: self.phase.or(below.phase),
             late_weeks: self.late_weeks.or(below.late_weeks),
+            ohttp_keys_dir: self.ohttp_keys_dir.or(below.ohttp_keys_dir),
+            ohttp_rotation: self.ohttp_rotation.or(below.ohttp_rotation),
+            ohttp_overlap: self.ohttp_overlap.or(below.ohttp_overlap),
             log: self.log.or(below.log),
             limits: LimitSettings {
                 connections: limits.connections.or(under.connections),
@@ -258,6 +275,12 @@ impl Settings {
         config.metrics = self.metrics;
         config.phase = self.phase.unwrap_or(config.phase);
         config.late_weeks = self.late_weeks.unwrap_or(config.late_weeks);
+        let days = |days: Option<NonZeroU16>| SignedDuration::from_hours(24 * days.map_or(7, |days| days.get().into()));
+        config.ohttp = self.ohttp_keys_dir.clone().map(|folder| KeyPolicy {
+            folder,
+            rotation: days(self.ohttp_rotation),
+            overlap: days(self.ohttp_overlap),
+        });
         config.limits = self.limits();
         config
     }

@@ -5,9 +5,10 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stipple_aggregator::{ExportError, Unknown, export};
 use stipple_catalog::Catalogue;
@@ -28,6 +29,7 @@ macro_rules! on_every_store {
 }
 
 on_every_store! {
+    two_reports_of_a_sender_lie_no_closer_than_those_of_strangers,
     a_batch_is_counted_whole_and_names_what_it_refuses,
     reports_become_support_counts_once_however_often_they_come,
     an_empty_store_exports_an_empty_dataset,
@@ -93,6 +95,39 @@ fn a_batch_is_counted_whole_and_names_what_it_refuses(place: &Place) {
     assert_eq!(post([&batch[..], &batch[..1]].concat().as_flattened()).problem(), "too-large");
     server.stop();
     assert_eq!(place.export().0, expected(&place.catalogue, &sent));
+}
+
+/// Tries to link: senders send two reports each, one right after the other; then the store is quiet, and whoever steals it looks how
+/// near to each other the two ids lie, in the order of the rows as they are on the disk.
+fn two_reports_of_a_sender_lie_no_closer_than_those_of_strangers(place: &Place) {
+    const SENDERS: usize = 400;
+    const NEAR: usize = 8;
+    let server = Running::start(place.config(&Place::clock()));
+    let sent = reports(&place.catalogue, week("2026-W48"), 41, 2 * SENDERS);
+    for report in &sent {
+        assert_eq!(server.post(report).status, 204);
+    }
+    let near = |order: &[String]| {
+        let rank: BTreeMap<&str, usize> = order.iter().enumerate().map(|(rank, id)| (id.as_str(), rank)).collect();
+        let place = |report| rank[stipple_catalog::hex(id_of(report)).as_str()];
+        sent.chunks(2).filter(|pair| place(&pair[0]).abs_diff(place(&pair[1])) <= NEAR).count()
+    };
+    // The order of arrival would show every pair.
+    assert_eq!(near(&sent.iter().map(|report| stipple_catalog::hex(id_of(report))).collect::<Vec<_>>()), SENDERS);
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let order = loop {
+        let order = place.ids_as_they_lie("2026-W48");
+        if order.len() == sent.len() {
+            break order;
+        }
+        assert!(Instant::now() < deadline, "{} ids of {} are where they belong", order.len(), sent.len());
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    server.stop();
+    // Strangers: of two random places among n, the share 2 * NEAR / n is that near. Beyond five standard deviations, chance is out.
+    let chance = 2.0 * NEAR as f64 / sent.len() as f64;
+    let most = SENDERS as f64 * chance + 5.0 * (SENDERS as f64 * chance).sqrt();
+    assert!((near(&order) as f64) < most, "{} pairs of {SENDERS} lie near each other", near(&order));
 }
 
 fn an_empty_store_exports_an_empty_dataset(place: &Place) {

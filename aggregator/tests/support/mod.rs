@@ -95,6 +95,26 @@ impl Place {
         Self { postgres: Some(PostgresServer::start()), ..Self::new() }
     }
 
+    /// The ids of a week, in hexadecimal digits, in the order of their rows on the disk; none while rows bear the marks of several
+    /// transactions.
+    pub fn ids_as_they_lie(&self, of: &str) -> Vec<String> {
+        let table = format!("seen_{}", week(of).index());
+        if let Some(server) = &self.postgres {
+            let sql = format!("SELECT count(DISTINCT xmin::text) FROM stipple.{table}");
+            if server.sql(&sql).unwrap() != "1" {
+                return Vec::new();
+            }
+            let rows = server.sql(&format!("SELECT id FROM stipple.{table} ORDER BY ctid")).unwrap();
+            return rows.lines().map(|id| id.replace('-', "")).collect();
+        }
+        let conn = rusqlite::Connection::open(self.file()).unwrap();
+        let fresh: u32 =
+            conn.query_row(&format!("SELECT count(*) FROM fresh_{}", week(of).index()), [], |row| row.get(0)).unwrap();
+        let mut rows = conn.prepare(&format!("SELECT lower(hex(id)) FROM {table}")).unwrap();
+        let rows = rows.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+        if fresh > 0 { Vec::new() } else { rows }
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
