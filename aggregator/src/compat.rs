@@ -45,6 +45,10 @@ pub(crate) async fn receive(
     Path(hash): Path<String>,
     request: Request,
 ) -> Result<Json<Outcome>, Refusal> {
+    intake.note(take(&intake, &hash, request).await)
+}
+
+async fn take(intake: &Intake, hash: &str, request: Request) -> Result<Json<Outcome>, Refusal> {
     let (head, body) = request.into_parts();
     check_head(&head.headers, MOST_SENT)?;
     let _place = intake.compat.try_acquire().map_err(|_| Problem::StoreUnavailable)?;
@@ -54,9 +58,12 @@ pub(crate) async fn receive(
         return Err(Problem::NotARequest.into());
     }
     let contents = gvariant::find(&body, &REPORT_EVENT).map_err(|_| Problem::NotARequest)?;
-    let reports = contents.payloads.iter().filter_map(|payload| intake.judge(payload).ok()).collect();
+    let judged = contents.payloads.iter().map(|payload| intake.judge(payload));
+    let judged = judged.map(|report| report.inspect_err(|problem| intake.metrics.refused(problem.name())));
+    let reports = judged.filter_map(Result::ok).collect();
     let refused_at_once = contents.payloads.len();
     let counted = intake.count(reports).await?;
+    intake.metrics.accepted(counted);
     Ok(Json(Outcome { counted, refused: refused_at_once - counted, discarded: contents.others }))
 }
 

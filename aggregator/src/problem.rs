@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use stipple_catalog::WireError;
 
-/// Why a request was refused. A client may try again after [`Self::StoreUnavailable`]; every other refusal is final.
+/// Why a request was refused. A client may try again after [`Self::StoreUnavailable`] and [`Self::Overloaded`]; every other refusal is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
@@ -41,6 +41,8 @@ pub enum Problem {
     MethodNotAllowed,
     /// The report could not be made durable now.
     StoreUnavailable,
+    /// Too much is being sent at a time.
+    Overloaded,
 }
 
 /// After how many seconds a client may try again.
@@ -90,6 +92,7 @@ impl Problem {
             Self::StoreUnavailable => {
                 ("store-unavailable", StatusCode::SERVICE_UNAVAILABLE, "The report could not be counted now")
             }
+            Self::Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE, "Too much is being sent at a time"),
         }
     }
 
@@ -114,7 +117,9 @@ impl Problem {
             Self::ExpiredMetric => "the catalogue did not allow it to be collected then: discard the report".into(),
             Self::NotFound => "reports go to /v1/reports".into(),
             Self::MethodNotAllowed => "the Allow header names the methods that it takes".into(),
-            Self::StoreUnavailable => "nothing was counted: send the same bytes again after the Retry-After".into(),
+            Self::StoreUnavailable | Self::Overloaded => {
+                "nothing was counted: send the same bytes again after the Retry-After".into()
+            }
         }
     }
 }
@@ -142,7 +147,7 @@ impl IntoResponse for Problem {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self == Self::StoreUnavailable {
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
         response

@@ -266,6 +266,7 @@ pub fn post_stubbornly(
 /// A server in this process.
 pub struct Running {
     pub address: SocketAddr,
+    pub metrics: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
     thread: std::thread::JoinHandle<Result<(), stipple_aggregator::ServeError>>,
 }
@@ -274,14 +275,14 @@ impl Running {
     pub fn start(config: Config) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let server = runtime.block_on(Server::bind(config)).unwrap();
-        let address = server.address();
+        let (address, metrics) = (server.address(), server.metrics_address());
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             runtime.block_on(server.run(async {
                 let _ = stopped.await;
             }))
         });
-        Self { address, stop, thread }
+        Self { address, metrics, stop, thread }
     }
 
     pub fn post(&self, body: &[u8]) -> Answer {

@@ -94,6 +94,16 @@ impl PostgresServer {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Whether the bytes stand in a file of the databases, once everything is written there.
+    pub fn tables_hold(&self, bytes: &[u8]) -> bool {
+        self.sql("CHECKPOINT").unwrap();
+        let files = |folder: PathBuf| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        files(self.data().join("base")).flat_map(files).any(|file| {
+            // The server removes files meanwhile.
+            std::fs::read(file).is_ok_and(|content| super::contains(&content, bytes))
+        })
+    }
+
     /// What the server has logged since its last start.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
