@@ -4,9 +4,10 @@
 CLIENTS ?= 20000
 SEED ?= 1
 SEEDS ?= 20
+SECONDS ?= 600
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: demo test bench peers tables coverage lint setup clean
+.PHONY: demo test bench peers tables coverage fuzz lint setup clean
 
 ## demo: from a D-Bus event to a published estimate (CLIENTS=20000 SEED=1)
 demo: setup
@@ -52,6 +53,12 @@ tables: setup
 coverage: setup
 	cargo build --locked
 	target/debug/stipple-demo --clients $(CLIENTS) --seed $(SEED) --repeat $(SEEDS) --population-only --out target/coverage
+
+## fuzz: every decoder with any bytes, each for SECONDS=600; needs cargo install cargo-fuzz
+fuzz: setup
+	for target in report batch gvariant gzip ohttp; do (cd aggregator && \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- -max_total_time=$(SECONDS) -max_len=4096) || exit 1; done
+	cd ldp && RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none decode -- -max_total_time=$(SECONDS)
 
 ## setup: installs what build and tests need where it is missing
 setup:

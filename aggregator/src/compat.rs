@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use flate2::read::GzDecoder;
 use serde::Serialize;
 use sha2::{Digest as _, Sha512};
@@ -19,6 +19,8 @@ use crate::problem::Problem;
 /// The event under which a report travels: c1c85cec-4a9d-42e0-9c18-0bee64c2825a, singular, with the report's 64 bytes as `ay`.
 pub const REPORT_EVENT: [u8; 16] =
     [0xc1, 0xc8, 0x5c, 0xec, 0x4a, 0x9d, 0x42, 0xe0, 0x9c, 0x18, 0x0b, 0xee, 0x64, 0xc2, 0x82, 0x5a];
+/// The recorder's own name for a body's coding.
+pub(crate) static CODING: HeaderName = HeaderName::from_static("x-endless-content-encoding");
 /// A body on the wire; a recorder sends up to 100,000 bytes at a time.
 const MOST_SENT: usize = 256 * 1024;
 /// A body once it is unpacked.
@@ -43,6 +45,10 @@ pub(crate) async fn receive(
     Path(hash): Path<String>,
     request: Request,
 ) -> Result<Json<Outcome>, Refusal> {
+    intake.note(take(&intake, &hash, request).await)
+}
+
+async fn take(intake: &Intake, hash: &str, request: Request) -> Result<Json<Outcome>, Refusal> {
     let (head, body) = request.into_parts();
     check_head(&head.headers, MOST_SENT)?;
     let _place = intake.compat.try_acquire().map_err(|_| Problem::StoreUnavailable)?;
@@ -52,15 +58,18 @@ pub(crate) async fn receive(
         return Err(Problem::NotARequest.into());
     }
     let contents = gvariant::find(&body, &REPORT_EVENT).map_err(|_| Problem::NotARequest)?;
-    let reports = contents.payloads.iter().filter_map(|payload| intake.judge(payload).ok()).collect();
+    let judged = contents.payloads.iter().map(|payload| intake.judge(payload));
+    let judged = judged.map(|report| report.inspect_err(|problem| intake.metrics.refused(problem.name())));
+    let reports = judged.filter_map(Result::ok).collect();
     let refused_at_once = contents.payloads.len();
     let counted = intake.count(reports).await?;
+    intake.metrics.accepted(counted);
     Ok(Json(Outcome { counted, refused: refused_at_once - counted, discarded: contents.others }))
 }
 
 /// The body as its hash was made: unpacked when the recorder's own header says that it is packed.
-fn unpack(headers: &HeaderMap, sent: &[u8]) -> Result<Vec<u8>, Problem> {
-    let Some(coding) = headers.get("x-endless-content-encoding") else { return Ok(sent.to_vec()) };
+pub(crate) fn unpack(headers: &HeaderMap, sent: &[u8]) -> Result<Vec<u8>, Problem> {
+    let Some(coding) = headers.get(&CODING) else { return Ok(sent.to_vec()) };
     if coding != "gzip" {
         return Err(Problem::ContentCoding);
     }

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use stipple_catalog::{Catalogue, Clock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::metrics::Metrics;
 use crate::problem::Problem;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::sums::Accepted;
 use crate::window::Window;
 
@@ -26,7 +27,7 @@ struct Task {
     reports: Vec<Accepted>,
     answer: oneshot::Sender<Result<Window, Problem>>,
     /// given back when the answer is given
-    _places: OwnedSemaphorePermit,
+    places: OwnedSemaphorePermit,
 }
 
 /// The way to the writer; clones lead to the same one. It stops when the last is gone, after finishing what it was given.
@@ -44,9 +45,14 @@ impl Counter {
         let places = u32::try_from(reports.len().max(1)).map_err(|_| Problem::TooLarge)?;
         let places = self.places.clone().try_acquire_many_owned(places).map_err(|_| Problem::StoreUnavailable)?;
         let (answer, outcome) = oneshot::channel();
-        let task = Task { reports, answer, _places: places };
+        let task = Task { reports, answer, places };
         self.tasks.send(task).map_err(|_| Problem::StoreUnavailable)?;
         outcome.await.unwrap_or(Err(Problem::StoreUnavailable))
+    }
+
+    /// The places of reports that may wait.
+    pub fn places(&self) -> Arc<Semaphore> {
+        self.places.clone()
     }
 
     /// Whether the store can be written to now.
@@ -61,6 +67,7 @@ pub(crate) struct Writer {
     pub catalogue: Arc<Catalogue>,
     pub clock: Clock,
     pub late_weeks: u16,
+    pub metrics: Arc<Metrics>,
 }
 
 impl Writer {
@@ -111,21 +118,30 @@ impl Writer {
     /// Makes every report of these tasks durable, then answers everyone.
     fn settle(&mut self, tasks: Vec<Task>, journal: &mut Journal) {
         let probed = if tasks.iter().any(|task| task.reports.is_empty()) { self.store.probe() } else { Ok(()) };
-        let probed = probed.map_err(|error| unavailable(&error));
+        let probed = probed.map_err(|error| self.failed(&error));
         let counted = self.count(&tasks, journal);
-        for task in tasks {
-            let outcome = if task.reports.is_empty() { probed.and(counted) } else { counted };
+        for Task { reports, answer, places } in tasks {
+            // Before the answer, so that whoever has it finds the place free.
+            drop(places);
+            let outcome = if reports.is_empty() { probed.and(counted) } else { counted };
             // Whoever went away meanwhile will ask again under the same id.
-            let _ = task.answer.send(outcome);
+            let _ = answer.send(outcome);
         }
+    }
+
+    fn failed(&self, error: &StoreError) -> Problem {
+        self.metrics.store_error();
+        unavailable(error)
     }
 
     fn count(&mut self, tasks: &[Task], journal: &mut Journal) -> Result<Window, Problem> {
         let asked = Window::at(self.clock.now(), self.late_weeks).map_err(|error| unavailable(&error))?;
         let reports: Vec<Accepted> = tasks.iter().flat_map(|task| &task.reports).copied().collect();
+        let began = Instant::now();
         let counted = self.store.count(&self.catalogue, asked, &reports);
-        let (window, closed) = counted.map_err(|error| unavailable(&error))?;
+        let (window, closed) = counted.map_err(|error| self.failed(&error))?;
         if !reports.is_empty() {
+            self.metrics.transaction(reports.len(), began.elapsed());
             journal.written();
         }
         journal.settled = Some(asked.oldest);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Writes the counts dataset: `counts.csv` and `manifest.json`.
+//! Writes the counts dataset: `counts.csv`, `catalogue.json` and `manifest.json`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,9 +10,10 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use stipple_catalog::{Catalogue, Definition, Week, hex};
 
+use crate::status;
 use crate::store::{self, Address, StoreError, Stored};
 
-const HEADER: &str = "metric,definition,week,reports,cell,count\n";
+pub(crate) const HEADER: &str = "metric,definition,week,reports,cell,count\n";
 
 /// A dataset that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +69,8 @@ pub struct Exported {
     pub epsilon_epoch: stipple_ldp::Epsilon,
     /// production or testing
     pub phase: String,
+    /// the random names of the stores that counted, by which an import knows what it has
+    pub sources: Vec<String>,
     /// the first and last week with a report
     pub weeks: Option<Weeks>,
     /// every metric with a report
@@ -107,8 +110,15 @@ pub struct DataFile {
     pub name: String,
     /// the SHA-256 of its bytes
     pub sha256: String,
-    /// its rows without the header
+    /// its rows without the header, or its definitions
     pub rows: u64,
+}
+
+impl DataFile {
+    fn new(name: &str, content: &str, rows: usize) -> Self {
+        let digest: [u8; 32] = Sha256::digest(content).into();
+        Self { name: name.into(), sha256: hex(&digest), rows: rows as u64 }
+    }
 }
 
 /// One metric and week of the store.
@@ -126,15 +136,21 @@ struct Series<'c> {
 /// [`ExportError`].
 pub fn export(store: &Address, catalogue: &Catalogue, out: &Path, unknown: Unknown) -> Result<Exported, ExportError> {
     let mut store = store::open_to_read(store)?;
-    let phase = store.phase()?;
+    let (phase, sources) = (store.phase()?, store.sources()?);
     let stored = store.read()?.into_iter().filter_map(|stored| explain(stored, catalogue, unknown).transpose());
     let series = stored.collect::<Result<Vec<_>, _>>()?;
     let csv = csv(&series);
-    let manifest = manifest(catalogue, phase, &series, &csv);
-    let json = serde_json::to_string_pretty(&manifest).unwrap_or_default() + "\n"; // strings and numbers serialise
+    let definitions = status::document(catalogue);
+    let definitions = serde_json::to_string_pretty(&definitions).unwrap_or_default() + "\n"; // strings and numbers serialise
+    let files = vec![
+        DataFile::new("counts.csv", &csv, csv.lines().count() - 1),
+        DataFile::new("catalogue.json", &definitions, catalogue.definitions().len()),
+    ];
+    let manifest = manifest(catalogue, (phase, sources), &series, files);
+    let json = serde_json::to_string_pretty(&manifest).unwrap_or_default() + "\n";
     std::fs::create_dir_all(out).map_err(|source| ExportError::Write { path: out.to_owned(), source })?;
     // The manifest last: a manifest whose checksum fits means a whole dataset.
-    for (name, content) in [("counts.csv", &csv), ("manifest.json", &json)] {
+    for (name, content) in [("counts.csv", &csv), ("catalogue.json", &definitions), ("manifest.json", &json)] {
         let path = out.join(name);
         replace(&path, content.as_bytes()).map_err(|source| ExportError::Write { path, source })?;
     }
@@ -172,7 +188,12 @@ fn csv(series: &[Series<'_>]) -> String {
     csv
 }
 
-fn manifest(catalogue: &Catalogue, phase: String, series: &[Series<'_>], csv: &str) -> Exported {
+fn manifest(
+    catalogue: &Catalogue,
+    (phase, sources): (String, Vec<String>),
+    series: &[Series<'_>],
+    files: Vec<DataFile>,
+) -> Exported {
     let mut metrics = BTreeMap::<&str, MetricSummary>::new();
     for s in series {
         let metric = metrics.entry(&s.definition.id).or_insert_with(|| MetricSummary {
@@ -185,7 +206,6 @@ fn manifest(catalogue: &Catalogue, phase: String, series: &[Series<'_>], csv: &s
         metric.reports += s.reports;
     }
     let weeks = || series.iter().map(|s| s.week);
-    let digest: [u8; 32] = Sha256::digest(csv).into();
     Exported {
         format: "stipple-counts",
         version: 1,
@@ -193,13 +213,10 @@ fn manifest(catalogue: &Catalogue, phase: String, series: &[Series<'_>], csv: &s
         catalogue_hash: catalogue.hash(),
         epsilon_epoch: catalogue.epsilon_epoch,
         phase,
+        sources,
         weeks: weeks().min().zip(weeks().max()).map(|(first, last)| Weeks { first, last }),
         metrics: metrics.into_values().collect(),
-        files: vec![DataFile {
-            name: "counts.csv".into(),
-            sha256: hex(&digest),
-            rows: series.iter().map(|s| s.counts.len() as u64).sum(),
-        }],
+        files,
         reports: series.iter().map(|s| s.reports).sum(),
     }
 }

@@ -15,6 +15,7 @@ use stipple_catalog::{Catalogue, Clock, REPORT_LEN, Report, Week, WireError};
 use tokio::sync::Semaphore;
 
 use crate::counter::Counter;
+use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::sums::Accepted;
 use crate::window::{Window, collected_in};
@@ -34,6 +35,9 @@ pub(crate) struct Intake {
     pub body_time: Duration,
     /// the most reports of a batch
     pub batch: usize,
+    /// one place for each byte of a body that may be in memory
+    pub bodies: Semaphore,
+    pub metrics: Arc<Metrics>,
     /// one for each request of a stock recorder that may be looked at now
     pub compat: Semaphore,
 }
@@ -70,16 +74,28 @@ impl IntoResponse for Refusal {
 
 /// Answers once everything in the request is durable, or was before: 204 for a report, 200 with an [`Outcome`] for a batch.
 pub(crate) async fn receive(State(intake): State<Arc<Intake>>, request: Request) -> Result<Response, Refusal> {
+    intake.note(take(&intake, request).await)
+}
+
+async fn take(intake: &Intake, request: Request) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
     let is_batch = head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == BATCH);
     let most = if is_batch { intake.batch * REPORT_LEN } else { MOST_BYTES };
-    check_head(&head.headers, most)?;
+    let length = check_head(&head.headers, most)?;
+    // Before a byte of the body is read, so that no crowd of senders fills the memory.
+    let length = u32::try_from(length).map_err(|_| Problem::TooLarge)?;
+    let _room = intake.bodies.try_acquire_many(length).map_err(|_| Problem::Overloaded)?;
     let body = read(body, most, intake.body_time).await?;
     if is_batch {
-        return Ok(Json(intake.count_batch(&body).await?).into_response());
+        let outcome = intake.count_batch(&body).await?;
+        intake.metrics.batch();
+        intake.metrics.accepted(outcome.counted);
+        outcome.refused.iter().for_each(|refused| intake.metrics.refused(refused.problem));
+        return Ok(Json(outcome).into_response());
     }
     let report = intake.judge(&body)?;
     intake.counter.count(vec![report]).await?.admit(report.week)?;
+    intake.metrics.accepted(1);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -101,13 +117,14 @@ struct Refused {
     problem: &'static str,
 }
 
-/// Refuses a body by what its head says of it.
-pub(crate) fn check_head(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
+/// Refuses a body by what its head says; returns how long it may be.
+pub(crate) fn check_head(headers: &HeaderMap, most: usize) -> Result<usize, Problem> {
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Problem::ContentCoding);
     }
-    let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if stated.is_some_and(|length| length > most as u64) { Err(Problem::TooLarge) } else { Ok(()) }
+    let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let length = stated.unwrap_or(most);
+    if length > most { Err(Problem::TooLarge) } else { Ok(length) }
 }
 
 /// A whole body of at most `most` bytes that ends within `time`.
@@ -134,6 +151,15 @@ impl Intake {
             outcomes.enumerate().filter_map(|(index, outcome)| Some(Refused { index, problem: outcome.err()?.name() }));
         let refused: Vec<Refused> = refused.collect();
         Ok(Outcome { counted: reports.len() - refused.len(), refused })
+    }
+
+    /// Tells the metrics of a refusal.
+    pub fn note<T>(&self, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
+        outcome.inspect_err(|refusal| {
+            if let Refusal::Problem(problem) = refusal {
+                self.metrics.refused(problem.name());
+            }
+        })
     }
 
     /// Counts reports; returns how many of them are of open weeks, hence counted.

@@ -5,20 +5,33 @@
 //! waits into one transaction, `store` makes it durable, and only then is the sender answered. What remains are sums.
 //! `docs/protocol.md` describes the endpoint and the dataset for other implementations.
 
+mod check;
 mod compat;
 mod counter;
 mod export;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gvariant;
+mod import;
 mod intake;
+mod maintain;
+mod metrics;
+mod ohttp;
 mod problem;
 mod server;
+mod settings;
 mod status;
 mod store;
 mod sums;
 mod window;
 
+pub use check::{ALARM, Checked, check};
 pub use compat::REPORT_EVENT;
 pub use export::{ExportError, Exported, Unknown, export};
+pub use import::{ImportError, Imported, import};
+pub use maintain::{Verdict, forget, purge, stored_phase, verify};
+pub use ohttp::{KeyError, KeyPolicy};
 pub use problem::Problem;
 pub use server::{Config, Limits, ServeError, Server, serve};
+pub use settings::{LimitSettings, LogFormat, Settings, SettingsError};
 pub use store::{Address, AddressError, StoreError};

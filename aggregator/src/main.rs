@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `stipple-aggregator`: serves the intake and exports the counts.
+//! `stipple-aggregator`: serves the intake, exports the counts, and looks after the store.
+
+mod operate;
 
 use std::io::{IsTerminal as _, Write as _};
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use jiff::Timestamp;
-use stipple_aggregator::{Address, Config, Server, Unknown, export};
-use stipple_catalog::{Catalogue, Clock, Phase, default_folder};
+use stipple_aggregator::{Address, LogFormat, Server, Settings, SettingsError, Unknown, export};
+use stipple_catalog::{Catalogue, Clock};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Count noised reports, each exactly once, and keep nothing but sums.
@@ -20,9 +21,12 @@ use tokio::signal::unix::{SignalKind, signal};
     version,
     after_help = "Example:\n  stipple-aggregator serve --store counts.sqlite\n  \
     stipple-aggregator export --store counts.sqlite --out counts/\n\n\
-    Exit codes: 0 done, 1 failed, 2 wrong usage."
+    Exit codes: 0 done, 1 failed or something is wrong, 2 wrong usage."
 )]
 struct Arguments {
+    /// The configuration file [default: /etc/stipple/aggregator.toml if it is there].
+    #[arg(long, value_name = "FILE", global = true, env = "STIPPLE_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -32,39 +36,35 @@ enum Command {
     /// Take reports in until SIGTERM or SIGINT. Works without any option: loopback, a store in the current folder.
     #[command(after_help = "Prints `listening on http://ADDRESS` once it answers. Example:\n  \
         stipple-aggregator serve --listen 127.0.0.1:0 --store counts.sqlite --phase testing --now 2026-12-01T12:00:00Z")]
-    Serve(ServeOptions),
-    /// Write the counts dataset: counts.csv and manifest.json. The store may be being served.
+    Serve(Box<ServeOptions>),
+    /// Print the configuration that `serve` would have, without passwords, or what is wrong with it.
+    #[command(after_help = "Example:\n  stipple-aggregator check-config --config /etc/stipple/aggregator.toml")]
+    CheckConfig(Box<Settings>),
+    /// Write the counts dataset: counts.csv, catalogue.json and manifest.json. The store may be being served.
     #[command(after_help = "Example:\n  stipple-aggregator export --store counts.sqlite --out counts/")]
     Export(ExportOptions),
+    #[command(flatten)]
+    Operate(operate::Command),
 }
 
+/// What every command that uses a store takes.
 #[derive(Args)]
 struct Common {
-    /// The store: a path, sqlite:PATH or postgresql://USER@HOST/DATABASE [default: counts.sqlite in $STATE_DIRECTORY, else
-    /// ./stipple-counts.sqlite].
+    /// The store: a path, sqlite:PATH or postgresql://USER@HOST/DATABASE [default: the configured one].
     #[arg(long, env = "STIPPLE_STORE", hide_env_values = true)]
     store: Option<Address>,
-    /// The catalogue's folder [default: $STIPPLE_CATALOG, else the installed one, else catalog/metrics].
-    #[arg(long)]
+    /// The catalogue's folder [default: the configured one].
+    #[arg(long, env = "STIPPLE_CATALOG", hide_env_values = true)]
     catalog: Option<PathBuf>,
 }
 
 #[derive(Args)]
 struct ServeOptions {
     #[command(flatten)]
-    common: Common,
-    /// The address to listen on; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:8470")]
-    listen: SocketAddr,
-    /// For real, or a drill. A store belongs to one of the two.
-    #[arg(long, value_enum, default_value = "production")]
-    phase: Phase,
+    settings: Settings,
     /// The time at which a drill starts (RFC 3339).
     #[arg(long)]
     now: Option<Timestamp>,
-    /// How many weeks before the current one still count.
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    late_weeks: u16,
 }
 
 #[derive(Args)]
@@ -83,54 +83,53 @@ struct ExportOptions {
 }
 
 fn main() -> ExitCode {
-    // The level and the place are fixed: no environment variable can make a library log what is sent.
-    tracing_subscriber::fmt()
+    let Arguments { config, command } = Arguments::parse();
+    let outcome = match command {
+        Command::Serve(options) => Settings::load(options.settings, config.as_deref())
+            .map_err(Into::into)
+            .and_then(|settings| serve(&settings, options.now))
+            .map(|()| ExitCode::SUCCESS),
+        Command::CheckConfig(asked) => check_config(*asked, config.as_deref()).map(|()| ExitCode::SUCCESS),
+        Command::Export(options) => write_dataset(options, config.as_deref()).map(|()| ExitCode::SUCCESS),
+        Command::Operate(command) => command.run(config.as_deref()),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("stipple-aggregator: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// The level and the place are fixed: no environment variable can make a library log what is sent.
+fn start_log(format: LogFormat) {
+    let log = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_max_level(tracing::Level::INFO)
-        .with_target(false)
-        .init();
-    let outcome = match Arguments::parse().command {
-        Command::Serve(options) => serve(&options),
-        Command::Export(options) => write_dataset(&options),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("stipple-aggregator: {error:#}");
-            ExitCode::FAILURE
-        }
+        .with_target(false);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }
 
 impl Common {
-    fn store(&self) -> Address {
-        self.store.clone().unwrap_or_else(|| match std::env::var_os("STATE_DIRECTORY") {
-            // systemd may name several, separated by colons.
-            Some(folders) => {
-                Address::Sqlite(std::env::split_paths(&folders).next().unwrap_or_default().join("counts.sqlite"))
-            }
-            None => Address::Sqlite("stipple-counts.sqlite".into()),
-        })
-    }
-
-    fn catalogue(&self) -> anyhow::Result<Catalogue> {
-        Ok(Catalogue::load(&self.catalog.clone().unwrap_or_else(default_folder))?)
+    fn settings(self, file: Option<&Path>) -> Result<Settings, SettingsError> {
+        let mut asked = Settings::default();
+        (asked.store, asked.catalog) = (self.store, self.catalog);
+        Settings::load(asked, file)
     }
 }
 
 #[tokio::main]
-async fn serve(options: &ServeOptions) -> anyhow::Result<()> {
-    let clock = Clock::system(options.phase, options.now)
+async fn serve(settings: &Settings, now: Option<Timestamp>) -> anyhow::Result<()> {
+    start_log(settings.log.unwrap_or_default());
+    let clock = Clock::system(settings.phase.unwrap_or_default(), now)
         .unwrap_or_else(|error| Arguments::command().error(clap::error::ErrorKind::ArgumentConflict, error).exit());
-    let mut config = Config::new(options.common.store(), Arc::new(options.common.catalogue()?), clock);
-    config.listen = options.listen;
-    config.phase = options.phase;
-    config.late_weeks = options.late_weeks;
+    let catalogue = Arc::new(Catalogue::load(&settings.catalog())?);
     // Before the line that scripts wait for, so that a signal right after it is not lost.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    let server = Server::bind(config).await?;
+    let server = Server::bind(settings.config(catalogue, clock)).await?;
     let mut out = std::io::stdout();
     // Whoever closed our output does not wait for the line.
     let _ = writeln!(out, "listening on http://{}", server.address()).and_then(|()| out.flush());
@@ -143,10 +142,18 @@ async fn serve(options: &ServeOptions) -> anyhow::Result<()> {
     Ok(server.run(shutdown).await?)
 }
 
-fn write_dataset(options: &ExportOptions) -> anyhow::Result<()> {
-    let catalogue = options.common.catalogue()?;
+fn check_config(asked: Settings, file: Option<&Path>) -> anyhow::Result<()> {
+    let settings = Settings::load(asked, file)?;
+    print!("{}", toml::to_string(&settings)?);
+    Catalogue::load(&settings.catalog())?;
+    Ok(())
+}
+
+fn write_dataset(options: ExportOptions, file: Option<&Path>) -> anyhow::Result<()> {
+    let settings = options.common.settings(file)?;
+    let catalogue = Catalogue::load(&settings.catalog())?;
     let unknown = if options.skip_unknown { Unknown::Skip } else { Unknown::Refuse };
-    let dataset = export(&options.common.store(), &catalogue, &options.out, unknown)?;
+    let dataset = export(&settings.store(), &catalogue, &options.out, unknown)?;
     let mut out = std::io::stdout();
     let _ = if options.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&dataset)?)

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use stipple_catalog::WireError;
 
-/// Why a request was refused. A client may try again after [`Self::StoreUnavailable`]; every other refusal is final.
+/// Why a request was refused. A client may try again after [`Self::StoreUnavailable`] and [`Self::Overloaded`]; every other refusal is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
@@ -19,6 +19,12 @@ pub enum Problem {
     ContentCoding,
     /// The body is no request of the existing recorder.
     NotARequest,
+    /// The gateway was sent something else than a sealed request.
+    MediaType,
+    /// The request was not sealed for a key that the gateway has.
+    OhttpKey,
+    /// What was sealed is no request in binary HTTP.
+    NotHttp,
     /// The catalogue has no such metric.
     UnknownMetric,
     /// The metric is known, under another definition.
@@ -35,6 +41,8 @@ pub enum Problem {
     MethodNotAllowed,
     /// The report could not be made durable now.
     StoreUnavailable,
+    /// Too much is being sent at a time.
+    Overloaded,
 }
 
 /// After how many seconds a client may try again.
@@ -47,6 +55,14 @@ impl Problem {
         self.parts().0
     }
 
+    fn kind(self) -> String {
+        match self {
+            // RFC 9458 section 5.3 has given it a name.
+            Self::OhttpKey => "https://iana.org/assignments/http-problem-types#ohttp-key".into(),
+            _ => format!("urn:stipple:problem:{}", self.name()),
+        }
+    }
+
     fn parts(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::Malformed(_) => ("malformed", StatusCode::BAD_REQUEST, "This is not a report"),
@@ -55,6 +71,11 @@ impl Problem {
                 ("content-coding", StatusCode::UNSUPPORTED_MEDIA_TYPE, "A report is sent as it is, without a coding")
             }
             Self::NotARequest => ("not-a-request", StatusCode::BAD_REQUEST, "This is no request of a metrics recorder"),
+            Self::MediaType => {
+                ("media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The gateway takes sealed requests only")
+            }
+            Self::OhttpKey => ("ohttp-key", StatusCode::BAD_REQUEST, "The request was not sealed for a key in use"),
+            Self::NotHttp => ("not-http", StatusCode::BAD_REQUEST, "What was sealed is no binary HTTP request"),
             Self::UnknownMetric => ("unknown-metric", StatusCode::UNPROCESSABLE_ENTITY, "The metric is not known here"),
             Self::StaleDefinition => {
                 ("stale-definition", StatusCode::UNPROCESSABLE_ENTITY, "The metric is defined otherwise here")
@@ -71,6 +92,7 @@ impl Problem {
             Self::StoreUnavailable => {
                 ("store-unavailable", StatusCode::SERVICE_UNAVAILABLE, "The report could not be counted now")
             }
+            Self::Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE, "Too much is being sent at a time"),
         }
     }
 
@@ -78,11 +100,16 @@ impl Problem {
         match self {
             // Names the kind of fault only.
             Self::Malformed(error) => error.to_string(),
-            Self::TooLarge => "send exactly one report of 64 bytes, or a batch up to this server's limit".into(),
+            Self::TooLarge => {
+                "send exactly one report of 64 bytes, that sealed, or a batch up to this server's limit".into()
+            }
             Self::ContentCoding => "leave the Content-Encoding header out".into(),
             Self::NotARequest => {
                 "the body, unpacked, has the type (xxsa{ss}ya(aysxmv)a(ayssumv)) and the SHA-512 of the address".into()
             }
+            Self::MediaType => "send message/ohttp-req".into(),
+            Self::OhttpKey => "get the key configuration of /ohttp-keys anew and seal the request again".into(),
+            Self::NotHttp => "seal POST /v1/reports with the report as its content".into(),
             Self::UnknownMetric => "the server's catalogue does not have it: discard the report".into(),
             Self::StaleDefinition => "discard the report and update the catalogue package".into(),
             Self::Late => "its window has closed and it can no longer be counted once: discard it".into(),
@@ -90,7 +117,9 @@ impl Problem {
             Self::ExpiredMetric => "the catalogue did not allow it to be collected then: discard the report".into(),
             Self::NotFound => "reports go to /v1/reports".into(),
             Self::MethodNotAllowed => "the Allow header names the methods that it takes".into(),
-            Self::StoreUnavailable => "nothing was counted: send the same bytes again after the Retry-After".into(),
+            Self::StoreUnavailable | Self::Overloaded => {
+                "nothing was counted: send the same bytes again after the Retry-After".into()
+            }
         }
     }
 }
@@ -107,9 +136,9 @@ impl From<WireError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (name, status, title) = self.parts();
+        let (_, status, title) = self.parts();
         let document = json!({
-            "type": format!("urn:stipple:problem:{name}"),
+            "type": self.kind(),
             "title": title,
             "status": status.as_u16(),
             "detail": self.detail(),
@@ -118,7 +147,7 @@ impl IntoResponse for Problem {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self == Self::StoreUnavailable {
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
         response

@@ -23,6 +23,8 @@ use tokio::time::{sleep, timeout};
 use crate::compat;
 use crate::counter::Writer;
 use crate::intake::{Cut, Intake, receive};
+use crate::metrics::{self, Metrics, Scrape};
+use crate::ohttp::{Gateway, KeyError, KeyPolicy};
 use crate::problem::Problem;
 use crate::status;
 use crate::store::{self, Address, Store, StoreError};
@@ -34,6 +36,8 @@ use crate::window::Window;
 pub struct Config {
     /// where to listen; port 0 takes a free one
     pub listen: SocketAddr,
+    /// where Prometheus reads; nowhere without
+    pub metrics: Option<SocketAddr>,
     /// where the counts lie
     pub store: Address,
     /// what is counted
@@ -44,6 +48,8 @@ pub struct Config {
     pub phase: Phase,
     /// how many weeks before the current one are open
     pub late_weeks: u16,
+    /// the keys of the Oblivious HTTP gateway; there is none without
+    pub ohttp: Option<KeyPolicy>,
     /// limits on senders
     pub limits: Limits,
 }
@@ -58,6 +64,8 @@ pub struct Limits {
     pub queue: usize,
     /// reports in a batch
     pub batch: usize,
+    /// bytes of bodies in memory at a time; more are answered 503
+    pub body_bytes: usize,
     /// how long a request's head may take, and an idle connection may stay
     pub head_time: Duration,
     /// how long a body may take
@@ -77,6 +85,7 @@ impl Default for Limits {
             connections: 800,
             queue: 65_536,
             batch: 4096,
+            body_bytes: 16 << 20,
             head_time: Duration::from_secs(15),
             body_time: Duration::from_secs(10),
             connection_life: Duration::from_secs(450),
@@ -92,11 +101,13 @@ impl Config {
     pub fn new(store: impl Into<Address>, catalogue: Arc<Catalogue>, clock: Clock) -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8470)),
+            metrics: None,
             store: store.into(),
             catalogue,
             clock,
             phase: Phase::Production,
             late_weeks: 4,
+            ohttp: None,
             limits: Limits::default(),
         }
     }
@@ -117,6 +128,9 @@ pub enum ServeError {
         /// why
         source: std::io::Error,
     },
+    /// The gateway's keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// The clock is outside the range of weeks.
     #[error("the clock cannot be right: {0}; set it and start again")]
     Clock(#[from] stipple_catalog::WeekError),
@@ -130,6 +144,9 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
+    /// where Prometheus is answered
+    scraped: Option<(TcpListener, Router)>,
+    gateway: Option<Gateway>,
     limits: Limits,
     writer: JoinHandle<()>,
     writer_ended: oneshot::Receiver<()>,
@@ -149,30 +166,45 @@ impl Server {
     /// # Errors
     /// [`ServeError`].
     pub async fn bind(config: Config) -> Result<Self, ServeError> {
-        let Config { listen, store, catalogue, clock, phase, late_weeks, limits } = config;
-        let cannot = |source| ServeError::Listen { address: listen, source };
-        let listener = TcpListener::bind(listen).await.map_err(cannot)?;
-        let address = listener.local_addr().map_err(cannot)?;
+        let Config { listen, metrics: scraped, store, catalogue, clock, phase, late_weeks, ohttp, limits } = config;
+        let (listener, address) = bind(listen).await?;
         let (pages, queue) = (limits.store_pages, limits.queue);
-        let (definitions, time) = (catalogue.clone(), clock.clone());
+        let (definitions, time, metrics) = (catalogue.clone(), clock.clone(), Arc::new(Metrics::default()));
+        let (place, numbers) = (store.clone(), metrics.clone());
         // A store blocks while it is opened, and its connection may not end on a thread of the runtime.
         let opening = spawn_blocking(move || {
             let store = open_store(&store, phase, pages, &time)?;
-            let writer = Writer { store, catalogue: definitions, clock: time, late_weeks };
+            let writer = Writer { store, catalogue: definitions, clock: time, late_weeks, metrics: numbers };
             writer.start(queue).map_err(|_| ServeError::Writer)
         });
         let (counter, writer, writer_ended) = opening.await.map_err(|_| ServeError::Writer)??;
-        let (body_time, batch) = (limits.body_time, limits.batch);
-        let router = router(Intake {
+        let scraped = match scraped {
+            Some(address) => {
+                let (listener, address) = bind(address).await?;
+                tracing::info!("metrics on http://{address}/metrics");
+                let (metrics, catalogue) = (metrics.clone(), catalogue.clone());
+                let (places, census) = ((counter.places(), queue), None.into());
+                let scrape = Scrape { metrics, places, store: place, catalogue, census };
+                Some((listener, metrics::router(scrape)))
+            }
+            None => None,
+        };
+        let (body_time, batch, bodies) = (limits.body_time, limits.batch, Semaphore::new(limits.body_bytes));
+        let intake = Arc::new(Intake {
             catalogue,
-            clock,
+            clock: clock.clone(),
             late_weeks,
             counter,
             body_time,
             batch,
+            bodies,
             compat: Semaphore::new(compat::AT_A_TIME),
+            metrics,
         });
-        Ok(Self { listener, address, router, limits, writer, writer_ended })
+        let gateway = ohttp.map(|policy| Gateway::open(policy, clock, body_time, with_fallbacks(reports(&intake))));
+        let gateway = gateway.transpose()?;
+        let router = router(&intake, gateway.clone());
+        Ok(Self { listener, address, router, scraped, gateway, limits, writer, writer_ended })
     }
 
     /// The address that it listens on.
@@ -181,19 +213,34 @@ impl Server {
         self.address
     }
 
+    /// The address on which Prometheus is answered.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.scraped.as_ref()?.0.local_addr().ok()
+    }
+
     /// Serves until `shutdown` resolves, then finishes the requests that are being answered and empties the journal.
     ///
     /// # Errors
     /// [`ServeError::Writer`] when the writer ended by itself.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { listener, router, limits, writer, writer_ended, .. } = self;
+        let Self { listener, router, scraped, gateway, limits, writer, writer_ended, .. } = self;
         let (stop, stopped) = watch::channel(false);
         let mut connections = JoinSet::new();
         let accepting = accept(listener, router, &limits, &stopped, &mut connections);
+        let mut scrapes = JoinSet::new();
+        let scraping = async {
+            match scraped {
+                Some((listener, router)) => accept(listener, router, &limits, &stopped, &mut scrapes).await,
+                None => std::future::pending().await,
+            }
+        };
         let outcome = tokio::select! {
             () = shutdown => Ok(()),
             _ = writer_ended => Err(ServeError::Writer),
             never = accepting => match never {},
+            never = scraping => match never {},
+            never = tend(gateway) => match never {},
         };
         // Every connection sees the end, answers what it has begun, and drops its way to the writer.
         let _ = stop.send(true);
@@ -203,6 +250,13 @@ impl Server {
         tracing::info!("stopped");
         outcome
     }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let cannot = |source| ServeError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
+    Ok((listener, address))
 }
 
 /// Opens the store, and refuses a clock that stands before a closed week: it would refuse every report as late.
@@ -222,17 +276,32 @@ fn open_store(
     Ok(store)
 }
 
-fn router(intake: Intake) -> Router {
-    let catalogue = status::render(&intake.catalogue);
-    Router::new()
-        .route("/v1/reports", post(receive))
-        .route("/3/{sha512}", put(compat::receive))
-        .route("/readyz", get(status::ready))
-        .with_state(Arc::new(intake))
-        .route("/v1/catalog", get(status::catalogue).with_state(catalogue))
-        .route("/healthz", get(status::alive))
-        .fallback(async || Problem::NotFound)
-        .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+/// Where reports go, whether they come by themselves or out of a sealed request.
+fn reports(intake: &Arc<Intake>) -> Router {
+    Router::new().route("/v1/reports", post(receive)).with_state(intake.clone())
+}
+
+fn router(intake: &Arc<Intake>, gateway: Option<Gateway>) -> Router {
+    let router = reports(intake)
+        .route("/3/{sha512}", put(compat::receive).with_state(intake.clone()))
+        .route("/readyz", get(status::ready).with_state(intake.clone()))
+        .route("/v1/catalog", get(status::catalogue).with_state(status::render(&intake.catalogue)))
+        .route("/healthz", get(status::alive));
+    with_fallbacks(match gateway {
+        Some(gateway) => router.merge(gateway.router()),
+        None => router,
+    })
+}
+
+fn with_fallbacks(router: Router) -> Router {
+    router.fallback(async || Problem::NotFound).method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+}
+
+async fn tend(gateway: Option<Gateway>) -> std::convert::Infallible {
+    match gateway {
+        Some(gateway) => gateway.tend().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn accept(

@@ -30,14 +30,18 @@ pub(crate) async fn catalogue(State(rendered): State<Bytes>) -> impl IntoRespons
 
 /// The catalogue as `GET /v1/catalog` shows it.
 pub(crate) fn render(catalogue: &Catalogue) -> Bytes {
+    document(catalogue).to_string().into()
+}
+
+/// What the catalogue defines. A definition's hash is of its `canonical` form.
+pub(crate) fn document(catalogue: &Catalogue) -> Value {
     let definitions: Vec<Value> = catalogue.definitions().iter().map(definition).collect();
-    let page = json!({
+    json!({
         "title": catalogue.title,
         "hash": catalogue.hash(),
         "epsilon_epoch": catalogue.epsilon_epoch,
         "definitions": definitions,
-    });
-    page.to_string().into()
+    })
 }
 
 fn definition(d: &Definition) -> Value {
@@ -55,5 +59,6 @@ fn definition(d: &Definition) -> Value {
         "mechanism": d.mechanism_name.to_string(),
         "payload_bytes": d.payload_len(),
         "labels": d.domain.labels(),
+        "canonical": d.canonical(),
     })
 }

@@ -26,6 +26,14 @@ pub(crate) struct Stored {
     pub counts: Vec<(u32, u64)>,
 }
 
+/// Counts that were to be added and are in the store already.
+pub(crate) struct Overlap {
+    /// the store that counted
+    pub source: String,
+    /// the first week that is here already
+    pub week: Week,
+}
+
 /// A store of counts, open; one connection, used by one thread.
 pub(crate) trait Store: Send {
     /// Counts a batch in one transaction: the reports whose week is open and whose id is new. Weeks that have fallen out of
@@ -55,6 +63,26 @@ pub(crate) trait Store: Send {
 
     /// Everything, of one moment, in the order of metric, definition and week.
     fn read(&mut self) -> Result<Vec<Stored>, StoreError>;
+
+    /// Deletes everything, really; an empty store of this phase is left. `false` when a reader keeps what was deleted: it has
+    /// to be called again.
+    fn purge(&mut self, phase: Phase) -> Result<bool, StoreError>;
+
+    /// Deletes the sums of weeks before `before`, which must be closed. Returns how many reports they were of, and `false`
+    /// when a reader keeps what was deleted.
+    fn forget(&mut self, before: Week) -> Result<(u64, bool), StoreError>;
+
+    /// Adds sums that were counted by other stores, in one transaction; nothing when those of a source and week are here.
+    fn import(&mut self, sources: &[String], series: &[Stored]) -> Result<Option<Overlap>, StoreError>;
+
+    /// The names of the stores whose counts are here, this one's first.
+    fn sources(&mut self) -> Result<Vec<String>, StoreError>;
+
+    /// How many ids there are of each week that has a table of them; SQLite may count the newest twice.
+    fn ids(&mut self) -> Result<Vec<(Week, u64)>, StoreError>;
+
+    /// What is wrong with the tables, in words; much is read.
+    fn faults(&mut self) -> Result<Vec<String>, StoreError>;
 }
 
 /// Opens a store for counting; makes or migrates it where needed. A file grows to `pages` pages of 4 KiB and no further.

@@ -6,14 +6,15 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stipple_aggregator::{ExportError, Unknown, export};
-use stipple_catalog::{Catalogue, REPORT_LEN, Report};
-use support::{Place, Program, Running, contains, id_of, reports, request, week, write_catalogue};
+use stipple_catalog::Catalogue;
+use support::{
+    Place, Program, Running, contains, expected, id_of, post_stubbornly, reports, request, week, write_catalogue,
+};
 
 /// Each of these on every kind of store.
 macro_rules! on_every_store {
@@ -28,6 +29,7 @@ macro_rules! on_every_store {
 }
 
 on_every_store! {
+    two_reports_of_a_sender_lie_no_closer_than_those_of_strangers,
     a_batch_is_counted_whole_and_names_what_it_refuses,
     reports_become_support_counts_once_however_often_they_come,
     an_empty_store_exports_an_empty_dataset,
@@ -36,25 +38,6 @@ on_every_store! {
     a_stop_answers_what_it_has_begun,
     a_closed_week_leaves_sums_and_no_id,
     no_address_and_nothing_of_a_report_is_kept_or_printed,
-}
-
-/// The dataset that a set of reports must give.
-fn expected(catalogue: &Catalogue, sent: &[[u8; REPORT_LEN]]) -> String {
-    let mut series = BTreeMap::new();
-    for bytes in sent {
-        let report = Report::decode(bytes, catalogue).unwrap();
-        let mechanism = &report.definition.mechanism;
-        let (reports, cells) = series
-            .entry((&report.definition.id, report.definition.hash, report.week))
-            .or_insert_with(|| (0, vec![0; mechanism.cells()]));
-        *reports += 1;
-        mechanism.accumulate(&report.response, |cell| cells[cell] += 1).unwrap();
-    }
-    let rows = series.iter().flat_map(|((id, hash, week), (reports, cells))| {
-        let line = move |(cell, count)| format!("{id},{hash},{week},{reports},{cell},{count}\n");
-        cells.iter().enumerate().map(line)
-    });
-    std::iter::once("metric,definition,week,reports,cell,count\n".to_owned()).chain(rows).collect()
 }
 
 fn reports_become_support_counts_once_however_often_they_come(place: &Place) {
@@ -114,6 +97,39 @@ fn a_batch_is_counted_whole_and_names_what_it_refuses(place: &Place) {
     assert_eq!(place.export().0, expected(&place.catalogue, &sent));
 }
 
+/// Tries to link: senders send two reports each, one right after the other; then the store is quiet, and whoever steals it looks how
+/// near to each other the two ids lie, in the order of the rows as they are on the disk.
+fn two_reports_of_a_sender_lie_no_closer_than_those_of_strangers(place: &Place) {
+    const SENDERS: usize = 400;
+    const NEAR: usize = 8;
+    let server = Running::start(place.config(&Place::clock()));
+    let sent = reports(&place.catalogue, week("2026-W48"), 41, 2 * SENDERS);
+    for report in &sent {
+        assert_eq!(server.post(report).status, 204);
+    }
+    let near = |order: &[String]| {
+        let rank: BTreeMap<&str, usize> = order.iter().enumerate().map(|(rank, id)| (id.as_str(), rank)).collect();
+        let place = |report| rank[stipple_catalog::hex(id_of(report)).as_str()];
+        sent.chunks(2).filter(|pair| place(&pair[0]).abs_diff(place(&pair[1])) <= NEAR).count()
+    };
+    // The order of arrival would show every pair.
+    assert_eq!(near(&sent.iter().map(|report| stipple_catalog::hex(id_of(report))).collect::<Vec<_>>()), SENDERS);
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let order = loop {
+        let order = place.ids_as_they_lie("2026-W48");
+        if order.len() == sent.len() {
+            break order;
+        }
+        assert!(Instant::now() < deadline, "{} ids of {} are where they belong", order.len(), sent.len());
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    server.stop();
+    // Strangers: of two random places among n, the share 2 * NEAR / n is that near. Beyond five standard deviations, chance is out.
+    let chance = 2.0 * NEAR as f64 / sent.len() as f64;
+    let most = SENDERS as f64 * chance + 5.0 * (SENDERS as f64 * chance).sqrt();
+    assert!((near(&order) as f64) < most, "{} pairs of {SENDERS} lie near each other", near(&order));
+}
+
 fn an_empty_store_exports_an_empty_dataset(place: &Place) {
     Running::start(place.config(&Place::clock())).stop();
     let (csv, manifest) = place.export();
@@ -134,31 +150,6 @@ fn counts_that_the_catalogue_cannot_explain_are_refused_or_left_out(place: &Plac
     assert_eq!(export(&place.store(), &other, &out, Unknown::Skip).unwrap().reports, 0);
 }
 
-/// Posts over a connection of its own, and again on a new one whenever it breaks, until every report is acknowledged.
-fn post_stubbornly(address: SocketAddr, share: &[[u8; REPORT_LEN]], acknowledged: &AtomicUsize) {
-    let mut stream: Option<TcpStream> = None;
-    for report in share {
-        let mut attempt = || -> std::io::Result<u16> {
-            if stream.is_none() {
-                let fresh = TcpStream::connect(address)?;
-                fresh.set_read_timeout(Some(Duration::from_secs(20)))?;
-                stream = Some(fresh);
-            }
-            let open = stream.as_mut().unwrap();
-            let head = b"POST /v1/reports HTTP/1.1\r\nHost: t\r\nContent-Length: 64\r\n\r\n";
-            let outcome = open.write_all(&[&head[..], report].concat()).and_then(|()| support::answer(open));
-            if outcome.is_err() {
-                stream = None;
-            }
-            outcome.map(|answer| answer.status)
-        };
-        while !matches!(attempt(), Ok(204)) {
-            std::thread::sleep(Duration::from_millis(2)); // the server is away
-        }
-        acknowledged.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 fn kill_9_loses_nothing_acknowledged_and_doubles_nothing(place: &Place) {
     const KILLS: usize = 5;
     let sent = reports(&place.catalogue, week("2026-W48"), 4, 3000);
@@ -167,8 +158,10 @@ fn kill_9_loses_nothing_acknowledged_and_doubles_nothing(place: &Place) {
     let acknowledged = AtomicUsize::new(0);
     let (mut kills_in_flight, mut store_at_kills) = (0, Vec::new());
     std::thread::scope(|scope| {
-        let senders: Vec<_> =
-            sent.chunks(375).map(|share| scope.spawn(|| post_stubbornly(address, share, &acknowledged))).collect();
+        let senders: Vec<_> = sent
+            .chunks(375)
+            .map(|share| scope.spawn(|| post_stubbornly(&mut None, address, share, &acknowledged)))
+            .collect();
         for kill in 1..=KILLS {
             while acknowledged.load(Ordering::SeqCst) < kill * sent.len() / (KILLS + 1) {
                 std::thread::yield_now();

@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sends reports over HTTP: one request each, nothing but the report in it, retries with jitter.
 
+mod answer;
+mod oblivious;
+
+use std::fmt;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::{CryptoRng, RngExt};
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Client, StatusCode, Url};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, Url};
 use stipple_catalog::REPORT_LEN;
 
+use self::answer::{Answer, Failed};
+pub use self::oblivious::Relay;
 use crate::outbox::Outgoing;
 
 /// What became of a report.
@@ -24,12 +32,22 @@ pub enum Delivery {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UploadError {
-    /// The address of the server cannot be used.
+    /// The address of the server or the relay cannot be used.
     #[error("{0:?} is no server address: write http(s)://HOST[:PORT]")]
     Address(String),
+    /// The gateway's keys cannot be used.
+    #[error("{file:?} holds no key of a gateway ({reason}); save what the gateway shows at /ohttp-keys")]
+    Keys {
+        /// the file
+        file: String,
+        /// what is wrong
+        reason: String,
+    },
     /// The client could not be set up.
-    #[error("the HTTP client could not be set up: {0}")]
-    Setup(reqwest::Error),
+    #[error(
+        "the HTTP client could not be set up ({0}); is there a store of certificates (ca-certificates, SSL_CERT_FILE)?"
+    )]
+    Setup(String),
     /// The uploader's socket failed.
     #[error("the uploader at {} could not be used ({reason}); is stipple-upload.socket running?", path.display())]
     Courier {
@@ -73,9 +91,16 @@ impl Default for Patience {
 pub struct Uploader {
     /// `None`: a client of its own for every try
     kept: Option<Client>,
-    endpoint: Url,
+    way: Arc<dyn Way>,
     patience: Patience,
 }
+
+/// How a report travels. A program holds the code of the ways that it makes, and no other.
+trait Way: fmt::Debug + Send + Sync {
+    fn send<'a>(&'a self, client: &'a Client, report: &'a [u8; REPORT_LEN]) -> Sending<'a>;
+}
+
+type Sending<'a> = Pin<Box<dyn Future<Output = Result<Answer, Failed>> + Send + 'a>>;
 
 impl Uploader {
     /// An uploader that makes a client of its own for every try, so that no connection and no resumed TLS session links two
@@ -84,7 +109,19 @@ impl Uploader {
     /// # Errors
     /// [`UploadError::Address`] or [`UploadError::Setup`].
     pub fn new(server: &str, patience: Patience) -> Result<Self, UploadError> {
-        let uploader = Self { kept: None, endpoint: endpoint(server)?, patience };
+        Self::by(Direct(target(server)?), patience)
+    }
+
+    /// The same through a relay.
+    ///
+    /// # Errors
+    /// [`UploadError::Setup`].
+    pub fn through(relay: Relay, patience: Patience) -> Result<Self, UploadError> {
+        Self::by(relay, patience)
+    }
+
+    fn by(way: impl Way + 'static, patience: Patience) -> Result<Self, UploadError> {
+        let uploader = Self { kept: None, way: Arc::new(way), patience };
         // A client that cannot be made is better known now than at the first report.
         uploader.client(0)?;
         Ok(uploader)
@@ -111,7 +148,7 @@ impl Uploader {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .build()
-            .map_err(UploadError::Setup)
+            .map_err(|error| UploadError::Setup(Failed::of(error).reason))
     }
 
     /// Delivers one report. The same bytes go out at every try, under the same id.
@@ -131,9 +168,11 @@ impl Uploader {
         let mut tried = 0;
         loop {
             tried += 1;
-            let (reason, wait) = match self.attempt(report).await? {
-                Attempt::Done(delivery) => return Ok(delivery),
-                Attempt::Failed { reason, retry_after } => (reason, retry_after),
+            let client = self.client(0)?;
+            let outcome = self.way.send(&client, report).await.and_then(Answer::verdict);
+            let (reason, wait) = match outcome {
+                Ok(delivery) => return Ok(delivery),
+                Err(Failed { reason, retry_after }) => (reason, retry_after),
             };
             if tried >= self.patience.tries.max(1) {
                 return Err(UploadError::Unreachable { tries: tried, reason });
@@ -144,60 +183,34 @@ impl Uploader {
             pause = pause.saturating_mul(2);
         }
     }
+}
 
-    async fn attempt(&self, report: &[u8; REPORT_LEN]) -> Result<Attempt, UploadError> {
-        let request = self
-            .client(0)?
-            .post(self.endpoint.clone())
-            .header(CONTENT_TYPE, "application/octet-stream")
-            .body(report.to_vec());
-        let response = match request.send().await {
-            Ok(response) => response,
-            // The URL is public, and the body is never part of the error.
-            Err(error) => return Ok(Attempt::failed(error.without_url().to_string(), None)),
-        };
-        Ok(match response.status() {
-            StatusCode::NO_CONTENT => Attempt::Done(Delivery::Counted),
-            status if is_final(&response) => Attempt::Done(Delivery::Refused(status.as_u16())),
-            status => Attempt::failed(format!("status {}", status.as_u16()), retry_after(&response)),
-        })
+/// Straight to the server.
+#[derive(Debug)]
+struct Direct(Url);
+
+impl Way for Direct {
+    fn send<'a>(&'a self, client: &'a Client, report: &'a [u8; REPORT_LEN]) -> Sending<'a> {
+        let request =
+            client.post(self.0.clone()).header(CONTENT_TYPE, "application/octet-stream").body(report.to_vec());
+        // The body is never part of the error.
+        Box::pin(async move { Ok(read_answer(&request.send().await.map_err(Failed::of)?)) })
     }
+}
+
+fn read_answer(response: &reqwest::Response) -> Answer {
+    Answer::read(response.status().as_u16(), |name| response.headers().get(name)?.to_str().ok())
+}
+
+fn http_address(text: &str) -> Result<Url, UploadError> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    url.ok_or_else(|| UploadError::Address(text.to_owned()))
 }
 
 /// `SERVER/v1/reports`. A prefix in the server's address is kept, with or without a slash at its end.
-fn endpoint(server: &str) -> Result<Url, UploadError> {
-    let address = || UploadError::Address(server.to_owned());
-    let mut url = Url::parse(server).ok().filter(|url| matches!(url.scheme(), "http" | "https")).ok_or_else(address)?;
-    url.path_segments_mut().map_err(|()| address())?.pop_if_empty().extend(["v1", "reports"]);
+fn target(server: &str) -> Result<Url, UploadError> {
+    let mut url = http_address(server)?;
+    let address = |()| UploadError::Address(server.to_owned());
+    url.path_segments_mut().map_err(address)?.pop_if_empty().extend(["v1", "reports"]);
     Ok(url)
-}
-
-/// Whether the aggregator itself refuses the report for good. A proxy's or a captive portal's page is no such answer: the
-/// report is paid for and must not be lost to it.
-fn is_final(response: &reqwest::Response) -> bool {
-    let problem = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
-    let refusals = [
-        StatusCode::BAD_REQUEST,
-        StatusCode::PAYLOAD_TOO_LARGE,
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        StatusCode::UNPROCESSABLE_ENTITY,
-    ];
-    problem && refusals.contains(&response.status())
-}
-
-enum Attempt {
-    Done(Delivery),
-    Failed { reason: String, retry_after: Option<Duration> },
-}
-
-impl Attempt {
-    const fn failed(reason: String, retry_after: Option<Duration>) -> Self {
-        Self::Failed { reason, retry_after }
-    }
-}
-
-/// The server's wish in seconds, up to an hour.
-fn retry_after(response: &reqwest::Response) -> Option<Duration> {
-    let seconds: u64 = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds.min(3600)))
 }

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use postgres::config::{Config, Host};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The address of a store: `PATH`, `sqlite:PATH` or `postgresql://USER@HOST/DATABASE`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
 #[non_exhaustive]
 pub enum Address {
     /// A file of the embedded SQLite.
@@ -52,6 +54,21 @@ impl FromStr for Address {
             None if path.is_empty() => Err(AddressError::Empty),
             None => Ok(Self::Sqlite(path.into())),
         }
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = AddressError;
+
+    fn try_from(text: String) -> Result<Self, AddressError> {
+        text.parse()
+    }
+}
+
+/// As it is shown: without a password.
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

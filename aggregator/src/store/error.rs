@@ -85,6 +85,22 @@ pub enum StoreError {
         /// the current week
         now: Week,
     },
+    /// Something was deleted that a reader can still see.
+    #[error(
+        "everything asked for is deleted from the store {0}, but somebody reads it, so that its files still show it: \
+         stop the reader, then do the same again"
+    )]
+    Read(Address),
+    /// A week whose ids are still there: its sums would begin anew.
+    #[error("the store {store} still takes reports of {week}: only weeks before {open_from} can be deleted")]
+    Open {
+        /// the store
+        store: Address,
+        /// the newest week asked for
+        week: Week,
+        /// the oldest open week
+        open_from: Week,
+    },
     /// A query failed. A commit that got no answer may have happened; counting the same reports again is right either way.
     #[error("the store {store} failed: {reason}")]
     Failed {

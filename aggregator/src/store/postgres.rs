@@ -5,6 +5,7 @@
 //! are never dropped under a counter, and no counter brings a dropped table back.
 
 mod batch;
+mod maintain;
 mod rows;
 mod schema;
 
@@ -17,7 +18,7 @@ use stipple_catalog::{Catalogue, Phase, Week};
 use self::batch::Prepared;
 use self::schema::KNOWN_VERSION;
 use super::address::Address;
-use super::{Store, StoreError, Stored};
+use super::{Overlap, Store, StoreError, Stored};
 use crate::sums::Accepted;
 use crate::window::Window;
 
@@ -101,6 +102,8 @@ impl Postgres {
     ) -> Result<T, StoreError> {
         if self.client.as_ref().is_none_or(Client::is_closed) {
             self.prepared.clear();
+            // A purge may have dropped them.
+            self.made.clear();
             self.client = Some(self.connect()?);
         }
         let Some(client) = &mut self.client else { return Err(self.failed("no connection")) };
@@ -181,5 +184,31 @@ impl Store for Postgres {
 
     fn read(&mut self) -> Result<Vec<Stored>, StoreError> {
         self.with(rows::read)
+    }
+
+    fn purge(&mut self, phase: Phase) -> Result<bool, StoreError> {
+        self.with(|client| maintain::delete_all(client, phase.name())).map(|()| true)
+    }
+
+    fn forget(&mut self, before: Week) -> Result<(u64, bool), StoreError> {
+        let gone = self.with(|client| maintain::delete_before(client, before))?;
+        // Old versions of rows go with the old tables.
+        Ok((gone, self.tidy(true)?))
+    }
+
+    fn import(&mut self, sources: &[String], series: &[Stored]) -> Result<Option<Overlap>, StoreError> {
+        self.with(|client| maintain::add_all(client, sources, series))
+    }
+
+    fn sources(&mut self) -> Result<Vec<String>, StoreError> {
+        self.with(maintain::sources)
+    }
+
+    fn ids(&mut self) -> Result<Vec<(Week, u64)>, StoreError> {
+        self.with(maintain::ids)
+    }
+
+    fn faults(&mut self) -> Result<Vec<String>, StoreError> {
+        self.with(maintain::faults)
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The embedded store: one file of SQLite, opened with care, written one batch at a time.
 
+mod maintain;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,14 +11,15 @@ use stipple_catalog::{Catalogue, Phase, Week};
 
 use super::address::Address;
 use super::seen::{self, Changes, Fresh};
-use super::{Store, StoreError, Stored};
+use super::{Overlap, Store, StoreError, Stored};
 use crate::sums::{Accepted, Sums};
 use crate::window::Window;
 
 /// "STPC": a file with this in its header is a Stipple store of counts.
 const APPLICATION_ID: i32 = 0x5354_5043;
 /// Append only: a migration that was ever released is never edited. Each is numbered by its new schema version.
-const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("../migrations/sqlite/0001.sql"))];
+const MIGRATIONS: [(i64, &str); 2] =
+    [(1, include_str!("../migrations/sqlite/0001.sql")), (2, include_str!("../migrations/sqlite/0002.sql"))];
 const KNOWN_VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 /// How long another program may hold the store before a batch is refused.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -247,6 +250,31 @@ impl Store for Sqlite {
 
     fn read(&mut self) -> Result<Vec<Stored>, StoreError> {
         self.read_all().map_err(|e| self.failure(&e))
+    }
+
+    fn purge(&mut self, phase: Phase) -> Result<bool, StoreError> {
+        self.fresh = Fresh::default();
+        self.delete_all(phase).map_err(|e| self.failure(&e))
+    }
+
+    fn forget(&mut self, before: Week) -> Result<(u64, bool), StoreError> {
+        self.delete_before(before).map_err(|e| self.failure(&e))
+    }
+
+    fn import(&mut self, sources: &[String], series: &[Stored]) -> Result<Option<Overlap>, StoreError> {
+        self.add_all(sources, series).map_err(|e| self.failure(&e))
+    }
+
+    fn sources(&mut self) -> Result<Vec<String>, StoreError> {
+        self.all_sources().map_err(|e| self.failure(&e))
+    }
+
+    fn ids(&mut self) -> Result<Vec<(Week, u64)>, StoreError> {
+        self.count_ids().map_err(|e| self.failure(&e))
+    }
+
+    fn faults(&mut self) -> Result<Vec<String>, StoreError> {
+        self.find_faults().map_err(|e| self.failure(&e))
     }
 }
 

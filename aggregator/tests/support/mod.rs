@@ -4,13 +4,16 @@
 #![allow(dead_code, reason = "every test program uses a part of it")]
 
 mod postgres;
+pub mod proxy;
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng as _, SeedableRng as _};
@@ -75,6 +78,8 @@ pub struct Place {
     pub catalogue: Arc<Catalogue>,
     /// where the store is; `None` for a file in the folder
     pub postgres: Option<PostgresServer>,
+    /// the store's address while somebody else has the server
+    pub address: Option<String>,
 }
 
 impl Place {
@@ -82,12 +87,32 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         write_catalogue(&folder.path().join("catalogue"), 1.0);
         let catalogue = Arc::new(Catalogue::load(&folder.path().join("catalogue")).unwrap());
-        Self { folder, catalogue, postgres: None }
+        Self { folder, catalogue, postgres: None, address: None }
     }
 
     /// A place whose store is a PostgreSQL server of its own.
     pub fn with_postgres() -> Self {
         Self { postgres: Some(PostgresServer::start()), ..Self::new() }
+    }
+
+    /// The ids of a week, in hexadecimal digits, in the order of their rows on the disk; none while rows bear the marks of several
+    /// transactions.
+    pub fn ids_as_they_lie(&self, of: &str) -> Vec<String> {
+        let table = format!("seen_{}", week(of).index());
+        if let Some(server) = &self.postgres {
+            let sql = format!("SELECT count(DISTINCT xmin::text) FROM stipple.{table}");
+            if server.sql(&sql).unwrap() != "1" {
+                return Vec::new();
+            }
+            let rows = server.sql(&format!("SELECT id FROM stipple.{table} ORDER BY ctid")).unwrap();
+            return rows.lines().map(|id| id.replace('-', "")).collect();
+        }
+        let conn = rusqlite::Connection::open(self.file()).unwrap();
+        let fresh: u32 =
+            conn.query_row(&format!("SELECT count(*) FROM fresh_{}", week(of).index()), [], |row| row.get(0)).unwrap();
+        let mut rows = conn.prepare(&format!("SELECT lower(hex(id)) FROM {table}")).unwrap();
+        let rows = rows.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+        if fresh > 0 { Vec::new() } else { rows }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -188,9 +213,60 @@ pub fn id_of(report: &[u8; REPORT_LEN]) -> &[u8] {
     &report[1..17]
 }
 
+/// The dataset that a set of reports must give.
+pub fn expected(catalogue: &Catalogue, sent: &[[u8; REPORT_LEN]]) -> String {
+    let mut series = BTreeMap::new();
+    for bytes in sent {
+        let report = Report::decode(bytes, catalogue).unwrap();
+        let mechanism = &report.definition.mechanism;
+        let (reports, cells) = series
+            .entry((&report.definition.id, report.definition.hash, report.week))
+            .or_insert_with(|| (0, vec![0; mechanism.cells()]));
+        *reports += 1;
+        mechanism.accumulate(&report.response, |cell| cells[cell] += 1).unwrap();
+    }
+    let rows = series.iter().flat_map(|((id, hash, week), (reports, cells))| {
+        let line = move |(cell, count)| format!("{id},{hash},{week},{reports},{cell},{count}\n");
+        cells.iter().enumerate().map(line)
+    });
+    std::iter::once("metric,definition,week,reports,cell,count\n".to_owned()).chain(rows).collect()
+}
+
+/// Posts over a connection, and again on a new one whenever it breaks, until every report is acknowledged.
+pub fn post_stubbornly(
+    stream: &mut Option<TcpStream>,
+    address: SocketAddr,
+    share: &[[u8; REPORT_LEN]],
+    acknowledged: &AtomicUsize,
+) {
+    for report in share {
+        let mut attempt = || -> std::io::Result<u16> {
+            if stream.is_none() {
+                let fresh = TcpStream::connect(address)?;
+                fresh.set_read_timeout(Some(Duration::from_secs(20)))?;
+                *stream = Some(fresh);
+            }
+            let open = stream.as_mut().unwrap();
+            let head = b"POST /v1/reports HTTP/1.1\r\nHost: t\r\nContent-Length: 64\r\n\r\n";
+            let outcome = open.write_all(&[&head[..], report].concat()).and_then(|()| answer(open));
+            if outcome.is_err() {
+                *stream = None;
+            }
+            outcome.map(|answer| answer.status)
+        };
+        let deadline = Instant::now() + Duration::from_mins(2);
+        while !matches!(attempt(), Ok(204)) {
+            assert!(Instant::now() < deadline, "the server does not come back");
+            std::thread::sleep(Duration::from_millis(2)); // the server is away
+        }
+        acknowledged.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 /// A server in this process.
 pub struct Running {
     pub address: SocketAddr,
+    pub metrics: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
     thread: std::thread::JoinHandle<Result<(), stipple_aggregator::ServeError>>,
 }
@@ -199,14 +275,14 @@ impl Running {
     pub fn start(config: Config) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let server = runtime.block_on(Server::bind(config)).unwrap();
-        let address = server.address();
+        let (address, metrics) = (server.address(), server.metrics_address());
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             runtime.block_on(server.run(async {
                 let _ = stopped.await;
             }))
         });
-        Self { address, stop, thread }
+        Self { address, metrics, stop, thread }
     }
 
     pub fn post(&self, body: &[u8]) -> Answer {
@@ -285,12 +361,19 @@ impl Program {
         command
     }
 
-    /// Starts it in a drill; `listen` lets it come back to the same port.
-    pub fn start(place: &Place, listen: SocketAddr) -> Self {
-        let store = place.postgres.as_ref().map_or("sqlite:counts.sqlite".to_owned(), PostgresServer::address);
+    /// How it is started in a drill.
+    pub fn serve(place: &Place, listen: SocketAddr) -> Command {
+        let store = place.postgres.as_ref().map(PostgresServer::address).or(place.address.clone());
+        let store = store.unwrap_or_else(|| "sqlite:counts.sqlite".to_owned());
         let mut command = Self::command(place);
         command.args(["serve", "--phase", "testing", "--now", NOW, "--store", &store, "--listen"]);
-        Self::attach(command.arg(listen.to_string()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        command.arg(listen.to_string());
+        command
+    }
+
+    /// Starts it in a drill; `listen` lets it come back to the same port.
+    pub fn start(place: &Place, listen: SocketAddr) -> Self {
+        Self::attach(Self::serve(place, listen).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
     /// Waits for the line that says where it listens.

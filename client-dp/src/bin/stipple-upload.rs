@@ -8,7 +8,7 @@ use clap::Parser as _;
 use stipple_client_dp::cli::Upload as Arguments;
 use stipple_client_dp::courier::carry;
 use stipple_client_dp::entropy;
-use stipple_client_dp::uploader::{Patience, Uploader};
+use stipple_client_dp::uploader::{Patience, Relay, Uploader};
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
@@ -21,7 +21,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let uploader = Uploader::new(&arguments.server, Patience::default())?;
+    let uploader = match (&arguments.relay, &arguments.ohttp_keys) {
+        (Some(relay), Some(keys)) => {
+            Uploader::through(Relay::new(relay, &arguments.server, keys)?, Patience::default())
+        }
+        // Neither: each requires the other, lest a forgotten one show this machine's address.
+        _ => Uploader::new(&arguments.server, Patience::default()),
+    }?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let carried = runtime.block_on(async {
         let mut rng = entropy::generator()?;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A small HTTP server on loopback that keeps every request as it came and answers as told.
 
-use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -32,14 +31,30 @@ pub struct Server {
 impl Server {
     /// Answers the first requests as `answers` say, in order, and accepts every later one.
     pub fn start(answers: &[Answer]) -> Self {
+        let answers = answers.to_vec();
+        Self::answering(move |n, _| match answers.get(n).copied().unwrap_or(ACCEPTED) {
+            Answer::Head(head) => format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n").into_bytes(),
+            Answer::Silence => {
+                std::thread::sleep(Duration::from_mins(1));
+                Vec::new()
+            }
+        })
+    }
+
+    /// Answers the nth request with the bytes that `answer` makes.
+    pub fn answering(answer: impl Fn(usize, &Request) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let (kept, mut answers) = (requests.clone(), VecDeque::from(answers.to_vec()));
+        let (kept, answer) = (requests.clone(), Arc::new(answer));
         std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let (kept, answer) = (kept.clone(), answers.pop_front().unwrap_or(ACCEPTED));
-                std::thread::spawn(move || serve(stream, answer, &kept));
+            for (n, mut stream) in listener.incoming().map_while(Result::ok).enumerate() {
+                let (kept, answer) = (kept.clone(), answer.clone());
+                std::thread::spawn(move || {
+                    let Some(request) = read(&mut stream) else { return };
+                    kept.lock().unwrap().push(request.clone());
+                    let _ = stream.write_all(&answer(n, &request));
+                });
             }
         });
         Self { url, requests }
@@ -55,17 +70,6 @@ impl Server {
 pub fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
-}
-
-fn serve(mut stream: TcpStream, answer: Answer, kept: &Mutex<Vec<Request>>) {
-    let Some(request) = read(&mut stream) else { return };
-    kept.lock().unwrap().push(request);
-    match answer {
-        Answer::Head(head) => {
-            let _ = write!(stream, "HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n");
-        }
-        Answer::Silence => std::thread::sleep(Duration::from_mins(1)),
-    }
 }
 
 fn read(stream: &mut TcpStream) -> Option<Request> {

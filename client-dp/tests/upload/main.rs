@@ -3,10 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod courier;
+#[path = "../support/program.rs"]
+mod program;
+mod proxies;
+mod relay;
 #[path = "../support/reports.rs"]
 mod reports;
 #[path = "../support/server.rs"]
 mod server;
+mod tls;
 
 use std::time::{Duration, Instant};
 

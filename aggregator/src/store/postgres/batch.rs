@@ -48,7 +48,11 @@ pub(super) fn prepare(
     }
     for week in weeks.iter().filter(|week| **week >= open) {
         let table = seen::table(*week);
-        tx.batch_execute(&format!("CREATE TABLE IF NOT EXISTS stipple.{table} (id uuid NOT NULL PRIMARY KEY)"))?;
+        // No sample of the ids for the planner: it would lie in a table of the server's and outlive the week.
+        tx.batch_execute(&format!(
+            "CREATE TABLE IF NOT EXISTS stipple.{table} (id uuid NOT NULL PRIMARY KEY);
+             ALTER TABLE stipple.{table} ALTER COLUMN id SET STATISTICS 0"
+        ))?;
     }
     tx.commit()?;
     Ok((open, open > before))

@@ -216,7 +216,7 @@ fn server(status: &StatusRow) -> Finding {
     let server = &status.server;
     let host = server.split("://").nth(1).unwrap_or(server);
     let here = ["127.", "localhost", "[::1]"].iter().any(|loopback| host.starts_with(loopback));
-    let edit = "set STIPPLE_SERVER to its https:// address: systemctl edit stipple-recorderd and stipple-upload@";
+    let edit = "set STIPPLE_SERVER to its https:// address in /etc/stipple/upload.env, then systemctl restart stipple-recorderd";
     if here {
         return Finding::warn("server", format!("reports go to this computer itself ({server})"), edit);
     }
