@@ -3,19 +3,25 @@
 //!
 //! The way of a report: [`Server`] accepts the connection, `intake` checks the 64 bytes, `counter` puts every report that
 //! waits into one transaction, `store` makes it durable, and only then is the sender answered. What remains are sums.
+//! With a `queue`, the writer appends to it instead, and any number of [`Worker`]s drain it into the store.
 //! `docs/protocol.md` describes the endpoint and the dataset for other implementations.
 
 mod counter;
 mod export;
 mod intake;
+mod journal;
 mod problem;
+mod queue;
 mod server;
 mod status;
 mod store;
 mod sums;
 mod window;
+mod worker;
 
 pub use export::{ExportError, Exported, Unknown, export};
 pub use problem::Problem;
+pub use queue::{QueueAddress, QueueAddressError, QueueError, QueueStatus, queue_status};
 pub use server::{Config, Limits, ServeError, Server, serve};
 pub use store::{Address, AddressError, StoreError};
+pub use worker::{Worker, WorkerConfig};

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `stipple-aggregator`: serves the intake and exports the counts.
+//! `stipple-aggregator`: serves the intake, counts what waits in a queue, and exports the counts.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use jiff::Timestamp;
-use stipple_aggregator::{Address, Config, Server, Unknown, export};
+use stipple_aggregator::{Address, Config, QueueAddress, Server, Unknown, Worker, WorkerConfig, export, queue_status};
 use stipple_catalog::{Catalogue, Clock, Phase, default_folder};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -36,6 +37,13 @@ enum Command {
     /// Write the counts dataset: counts.csv and manifest.json. The store may be being served.
     #[command(after_help = "Example:\n  stipple-aggregator export --store counts.sqlite --out counts/")]
     Export(ExportOptions),
+    /// Count what waits in a queue, until SIGTERM or SIGINT. Any number of these may share a queue and a PostgreSQL store.
+    #[command(after_help = "Example:\n  \
+        stipple-aggregator count --queue redis://queue.example/ --store postgresql://counter@db.example/stipple")]
+    Count(CountOptions),
+    /// Show what waits in a queue, and whether anything was lost: exit code 1 if so.
+    #[command(after_help = "Example:\n  stipple-aggregator queue-status --queue redis://queue.example/ --json")]
+    QueueStatus(QueueStatusOptions),
 }
 
 #[derive(Args)]
@@ -65,6 +73,42 @@ struct ServeOptions {
     /// How many weeks before the current one still count.
     #[arg(long, value_name = "N", default_value_t = 4)]
     late_weeks: u16,
+    /// Append to this queue instead of counting: redis://HOST/ or redis+unix:///PATH. The store is not opened then.
+    #[arg(long, env = "STIPPLE_QUEUE", hide_env_values = true, value_name = "URL")]
+    queue: Option<QueueAddress>,
+    /// Acknowledge a report only when this many replicas of the queue have it too.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "queue")]
+    queue_replicas: u32,
+}
+
+#[derive(Args)]
+struct QueueOptions {
+    /// The queue: redis://HOST/ or redis+unix:///PATH.
+    #[arg(long, env = "STIPPLE_QUEUE", hide_env_values = true, value_name = "URL")]
+    queue: QueueAddress,
+    /// For real, or a drill. Each has a queue of its own.
+    #[arg(long, value_enum, default_value = "production")]
+    phase: Phase,
+}
+
+#[derive(Args)]
+struct CountOptions {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    queue: QueueOptions,
+    /// Take over what another worker was given and has not counted for this many seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u32).range(1..))]
+    reclaim_after: u32,
+}
+
+#[derive(Args)]
+struct QueueStatusOptions {
+    #[command(flatten)]
+    queue: QueueOptions,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -93,9 +137,11 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Serve(options) => serve(&options),
         Command::Export(options) => write_dataset(&options),
+        Command::Count(options) => count(&options),
+        Command::QueueStatus(options) => show_queue(&options),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("stipple-aggregator: {error:#}");
             ExitCode::FAILURE
@@ -120,30 +166,65 @@ impl Common {
 }
 
 #[tokio::main]
-async fn serve(options: &ServeOptions) -> anyhow::Result<()> {
+async fn serve(options: &ServeOptions) -> anyhow::Result<ExitCode> {
     let clock = Clock::system(options.phase, options.now)
         .unwrap_or_else(|error| Arguments::command().error(clap::error::ErrorKind::ArgumentConflict, error).exit());
     let mut config = Config::new(options.common.store(), Arc::new(options.common.catalogue()?), clock);
     config.listen = options.listen;
     config.phase = options.phase;
     config.late_weeks = options.late_weeks;
+    config.queue.clone_from(&options.queue);
+    config.queue_replicas = options.queue_replicas;
     // Before the line that scripts wait for, so that a signal right after it is not lost.
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let shutdown = shutdown()?;
     let server = Server::bind(config).await?;
     let mut out = std::io::stdout();
     // Whoever closed our output does not wait for the line.
     let _ = writeln!(out, "listening on http://{}", server.address()).and_then(|()| out.flush());
-    let shutdown = async move {
+    server.run(shutdown).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Resolves at SIGTERM or SIGINT.
+fn shutdown() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-    };
-    Ok(server.run(shutdown).await?)
+    })
 }
 
-fn write_dataset(options: &ExportOptions) -> anyhow::Result<()> {
+#[tokio::main]
+async fn count(options: &CountOptions) -> anyhow::Result<ExitCode> {
+    let CountOptions { common, queue, reclaim_after } = options;
+    let mut config = WorkerConfig::new(queue.queue.clone(), common.store(), Arc::new(common.catalogue()?));
+    config.phase = queue.phase;
+    config.reclaim_after = Duration::from_secs(u64::from(*reclaim_after));
+    let (stop, stopped) = mpsc::channel();
+    let shutdown = shutdown()?;
+    let working = tokio::task::spawn_blocking(move || Worker::open(config).map(|worker| worker.run(&stopped)));
+    tokio::pin!(working);
+    tokio::select! {
+        ended = &mut working => ended??,
+        () = shutdown => {
+            drop(stop);
+            working.await??;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_queue(options: &QueueStatusOptions) -> anyhow::Result<ExitCode> {
+    let status = queue_status(&options.queue.queue, options.queue.phase)?;
+    let mut out = std::io::stdout();
+    let _ = if options.json { writeln!(out, "{}", serde_json::to_string(&status)?) } else { write!(out, "{status}") };
+    Ok(if status.has_losses() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn write_dataset(options: &ExportOptions) -> anyhow::Result<ExitCode> {
     let catalogue = options.common.catalogue()?;
     let unknown = if options.skip_unknown { Unknown::Skip } else { Unknown::Refuse };
     let dataset = export(&options.common.store(), &catalogue, &options.out, unknown)?;
@@ -154,5 +235,5 @@ fn write_dataset(options: &ExportOptions) -> anyhow::Result<()> {
         let (reports, metrics, folder) = (dataset.reports, dataset.metrics.len(), options.out.display());
         writeln!(out, "{reports} reports of {metrics} metrics written to {folder}")
     };
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

@@ -23,8 +23,9 @@ use tokio::time::{sleep, timeout};
 use crate::counter::Writer;
 use crate::intake::{Cut, Intake, receive};
 use crate::problem::Problem;
+use crate::queue::{Appender, QueueAddress};
 use crate::status;
-use crate::store::{self, Address, Store, StoreError};
+use crate::store::{self, Address, Sink, StoreError};
 use crate::window::Window;
 
 /// Everything that a server is made from.
@@ -33,8 +34,12 @@ use crate::window::Window;
 pub struct Config {
     /// where to listen; port 0 takes a free one
     pub listen: SocketAddr,
-    /// where the counts lie
+    /// where the counts lie; not opened when there is a queue
     pub store: Address,
+    /// where reports wait for workers, instead of being counted here
+    pub queue: Option<QueueAddress>,
+    /// how many replicas of the queue must have a report before it is acknowledged
+    pub queue_replicas: u32,
     /// what is counted
     pub catalogue: Arc<Catalogue>,
     /// the time
@@ -92,6 +97,8 @@ impl Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8470)),
             store: store.into(),
+            queue: None,
+            queue_replicas: 0,
             catalogue,
             clock,
             phase: Phase::Production,
@@ -122,6 +129,9 @@ pub enum ServeError {
     /// The writer's thread did not start, or ended early.
     #[error("the thread that writes to the store has ended; start again, nothing acknowledged is lost")]
     Writer,
+    /// The system gave no random numbers.
+    #[error("the system gives no random numbers; see that /dev/urandom is there")]
+    Randomness,
 }
 
 /// A server that is bound and has its store open, but answers nobody yet.
@@ -143,20 +153,19 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
 }
 
 impl Server {
-    /// Opens the store, starts the writer and binds the address.
+    /// Opens the store or queue, starts the writer and binds the address.
     ///
     /// # Errors
     /// [`ServeError`].
     pub async fn bind(config: Config) -> Result<Self, ServeError> {
-        let Config { listen, store, catalogue, clock, phase, late_weeks, limits } = config;
+        let Config { listen, catalogue, clock, late_weeks, limits, .. } = config.clone();
         let cannot = |source| ServeError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
-        let (pages, queue) = (limits.store_pages, limits.queue);
-        let (definitions, time) = (catalogue.clone(), clock.clone());
+        let (queue, definitions, time) = (limits.queue, catalogue.clone(), clock.clone());
         // A store blocks while it is opened, and its connection may not end on a thread of the runtime.
         let opening = spawn_blocking(move || {
-            let store = open_store(&store, phase, pages, &time)?;
+            let store = open_sink(&config)?;
             let writer = Writer { store, catalogue: definitions, clock: time, late_weeks };
             writer.start(queue).map_err(|_| ServeError::Writer)
         });
@@ -196,20 +205,24 @@ impl Server {
     }
 }
 
-/// Opens the store, and refuses a clock that stands before a closed week: it would refuse every report as late.
-fn open_store(
-    address: &Address,
-    phase: Phase,
-    pages: Option<u32>,
-    clock: &Clock,
-) -> Result<Box<dyn Store>, ServeError> {
-    let now = Window::at(clock.now(), 0)?.oldest;
-    let mut store = store::open(address, phase, pages)?;
+/// Opens the store, or the queue before it, and refuses a clock that stands before a closed week: it would refuse every report
+/// as late.
+fn open_sink(config: &Config) -> Result<Box<dyn Sink>, ServeError> {
+    let now = Window::at(config.clock.now(), 0)?.oldest;
+    let phase = config.phase.name();
+    if let Some(queue) = &config.queue {
+        let appender = Appender::open(queue.clone(), config.phase, config.queue_replicas, now);
+        let appender = appender.map_err(StoreError::from)?;
+        tracing::info!("phase {phase}, queue {queue}");
+        return Ok(Box::new(appender));
+    }
+    let address = &config.store;
+    let mut store = store::open(address, config.phase, config.limits.store_pages)?;
     let open_from = store.open_from()?;
     if now < open_from {
         return Err(StoreError::ClockBehind { store: address.clone(), open_from, now }.into());
     }
-    tracing::info!("phase {}, store {address}", phase.name());
+    tracing::info!("phase {phase}, store {address}");
     Ok(store)
 }
 
