@@ -13,13 +13,13 @@ use super::{GROUP, Keys, QueueError, REPORTS};
 
 const SETTLE: &str = include_str!("settle.lua");
 const OPEN: &str = include_str!("open.lua");
-const LEAVE: &str = include_str!("leave.lua");
+const ATTEND: &str = include_str!("attend.lua");
 /// Entries in one answer. An entry can hold 20 000 reports: 1.3 MB.
 const ENTRIES: usize = 32;
 /// How long an empty queue is waited at.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// Under load the file of the server is rewritten this often, so that it forgets what was counted.
-const REWRITE_AFTER: Duration = Duration::from_mins(5);
+/// How often the file of the server is rewritten at most, so that it forgets what was counted: when it is quiet, and under load.
+const REWRITE_AFTER: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(5));
 
 /// Entries by id; one that was deleted meanwhile has no fields.
 type Answer = Vec<(String, Option<HashMap<String, Vec<u8>>>)>;
@@ -124,8 +124,7 @@ impl Drain {
                     break;
                 }
             }
-            let mut leave = keys.script(LEAVE);
-            leave.arg(GROUP).arg(2 * idle).arg("").exec(connection)?;
+            attend(connection, keys, consumer, (2 * idle, 4 * idle))?;
             Ok((entries, cursor))
         })?;
         if cursor == "0-0" {
@@ -163,15 +162,15 @@ impl Drain {
     /// Leaves the group, unless entries are pending: others will take those over.
     pub fn leave(&mut self) -> Result<(), QueueError> {
         let consumer = &self.consumer;
-        self.server.with(|connection, keys| {
-            keys.script(LEAVE).arg(GROUP).arg(i64::from(i32::MAX)).arg(consumer).exec(connection)
-        })
+        let idle = millis(self.reclaim_after);
+        self.server.with(|connection, keys| attend(connection, keys, consumer, (0, 4 * idle)))
     }
 
     /// The file of the server still holds what was removed, until it is rewritten: asks for that when it is quiet, and every few
     /// minutes when it is not.
     pub fn forget(&mut self, quiet: bool) -> Result<(), QueueError> {
-        if self.rewriting.refused || !quiet && self.rewriting.last.elapsed() < REWRITE_AFTER {
+        let patience = if quiet { REWRITE_AFTER.0 } else { REWRITE_AFTER.1 };
+        if self.rewriting.refused || self.rewriting.last.elapsed() < patience {
             return Ok(());
         }
         let asked = self.rewriting.asked;
@@ -188,9 +187,7 @@ impl Drain {
                 );
             }
         }
-        if self.rewriting.asked.is_some() || !quiet {
-            self.rewriting.last = Instant::now();
-        }
+        self.rewriting.last = Instant::now();
         Ok(())
     }
 
@@ -243,6 +240,11 @@ fn rewrite_status(connection: &mut Connection) -> RedisResult<Rewrite> {
     } else {
         Rewrite::Failed
     })
+}
+
+/// Says that this consumer is there, and removes those that have gone.
+fn attend(connection: &mut Connection, keys: &Keys, consumer: &str, patience: (u64, u64)) -> RedisResult<()> {
+    keys.script(ATTEND).arg(GROUP).arg(consumer).arg(patience.0).arg(patience.1).exec(connection)
 }
 
 /// Entries that nobody has been given yet.

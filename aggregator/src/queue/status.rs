@@ -29,7 +29,7 @@ pub struct QueueStatus {
     pub lost: u64,
     /// reports that were appended and not counted, because their week was closed in the store
     pub late: u64,
-    /// workers
+    /// workers that are there, or were until lately
     pub consumers: u64,
     /// the oldest week that intakes accept
     #[serde(skip)]
