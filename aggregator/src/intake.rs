@@ -11,7 +11,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Serialize;
-use stipple_catalog::{Catalogue, Clock, REPORT_LEN, Report, WireError};
+use stipple_catalog::{Catalogue, Clock, REPORT_LEN, Report, Week, WireError};
+use tokio::sync::Semaphore;
 
 use crate::counter::Counter;
 use crate::problem::Problem;
@@ -33,6 +34,8 @@ pub(crate) struct Intake {
     pub body_time: Duration,
     /// the most reports of a batch
     pub batch: usize,
+    /// one for each request of a stock recorder that may be looked at now
+    pub compat: Semaphore,
 }
 
 /// Why there is no success.
@@ -71,7 +74,7 @@ pub(crate) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
     let is_batch = head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == BATCH);
     let most = if is_batch { intake.batch * REPORT_LEN } else { MOST_BYTES };
     check_head(&head.headers, most)?;
-    let body = tokio::time::timeout(intake.body_time, read(body, most)).await.map_err(|_| Refusal::CutOff)??;
+    let body = read(body, most, intake.body_time).await?;
     if is_batch {
         return Ok(Json(intake.count_batch(&body).await?).into_response());
     }
@@ -98,7 +101,8 @@ struct Refused {
     problem: &'static str,
 }
 
-fn check_head(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
+/// Refuses a body by what its head says of it.
+pub(crate) fn check_head(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Problem::ContentCoding);
     }
@@ -106,8 +110,10 @@ fn check_head(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
     if stated.is_some_and(|length| length > most as u64) { Err(Problem::TooLarge) } else { Ok(()) }
 }
 
-async fn read(body: Body, most: usize) -> Result<Bytes, Refusal> {
-    match Limited::new(body, most).collect().await {
+/// A whole body of at most `most` bytes that ends within `time`.
+pub(crate) async fn read(body: Body, most: usize, time: Duration) -> Result<Bytes, Refusal> {
+    let read = tokio::time::timeout(time, Limited::new(body, most).collect()).await;
+    match read.map_err(|_| Refusal::CutOff)? {
         Ok(read) => Ok(read.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Problem::TooLarge.into()),
         Err(_) => Err(Refusal::CutOff),
@@ -130,7 +136,14 @@ impl Intake {
         Ok(Outcome { counted: reports.len() - refused.len(), refused })
     }
 
-    fn judge(&self, body: &[u8]) -> Result<Accepted, Problem> {
+    /// Counts reports; returns how many of them are of open weeks, hence counted.
+    pub async fn count(&self, reports: Vec<Accepted>) -> Result<usize, Problem> {
+        let weeks: Vec<Week> = reports.iter().map(|report| report.week).collect();
+        let window = self.counter.count(reports).await?;
+        Ok(weeks.into_iter().filter(|week| window.admit(*week).is_ok()).count())
+    }
+
+    pub fn judge(&self, body: &[u8]) -> Result<Accepted, Problem> {
         let report = Report::decode(body, &self.catalogue)?;
         // A clock out of range is the server's fault, not the report's.
         let window = Window::at(self.clock.now(), self.late_weeks).map_err(|_| Problem::StoreUnavailable)?;

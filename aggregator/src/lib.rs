@@ -6,8 +6,10 @@
 //! With a `queue`, the writer appends to it instead, and any number of [`Worker`]s drain it into the store.
 //! `docs/protocol.md` describes the endpoint and the dataset for other implementations.
 
+mod compat;
 mod counter;
 mod export;
+mod gvariant;
 mod intake;
 mod journal;
 mod problem;
@@ -19,6 +21,7 @@ mod sums;
 mod window;
 mod worker;
 
+pub use compat::REPORT_EVENT;
 pub use export::{ExportError, Exported, Unknown, export};
 pub use problem::Problem;
 pub use queue::{QueueAddress, QueueAddressError, QueueError, QueueStatus, queue_status};

@@ -17,6 +17,8 @@ pub enum Problem {
     TooLarge,
     /// The body has a content coding.
     ContentCoding,
+    /// The body is no request of the existing recorder.
+    NotARequest,
     /// The catalogue has no such metric.
     UnknownMetric,
     /// The metric is known, under another definition.
@@ -52,6 +54,7 @@ impl Problem {
             Self::ContentCoding => {
                 ("content-coding", StatusCode::UNSUPPORTED_MEDIA_TYPE, "A report is sent as it is, without a coding")
             }
+            Self::NotARequest => ("not-a-request", StatusCode::BAD_REQUEST, "This is no request of a metrics recorder"),
             Self::UnknownMetric => ("unknown-metric", StatusCode::UNPROCESSABLE_ENTITY, "The metric is not known here"),
             Self::StaleDefinition => {
                 ("stale-definition", StatusCode::UNPROCESSABLE_ENTITY, "The metric is defined otherwise here")
@@ -77,6 +80,9 @@ impl Problem {
             Self::Malformed(error) => error.to_string(),
             Self::TooLarge => "send exactly one report of 64 bytes, or a batch up to this server's limit".into(),
             Self::ContentCoding => "leave the Content-Encoding header out".into(),
+            Self::NotARequest => {
+                "the body, unpacked, has the type (xxsa{ss}ya(aysxmv)a(ayssumv)) and the SHA-512 of the address".into()
+            }
             Self::UnknownMetric => "the server's catalogue does not have it: discard the report".into(),
             Self::StaleDefinition => "discard the report and update the catalogue package".into(),
             Self::Late => "its window has closed and it can no longer be counted once: discard it".into(),

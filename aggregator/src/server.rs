@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
+use crate::compat;
 use crate::counter::Writer;
 use crate::intake::{Cut, Intake, receive};
 use crate::problem::Problem;
@@ -171,7 +172,15 @@ impl Server {
         });
         let (counter, writer, writer_ended) = opening.await.map_err(|_| ServeError::Writer)??;
         let (body_time, batch) = (limits.body_time, limits.batch);
-        let router = router(Intake { catalogue, clock, late_weeks, counter, body_time, batch });
+        let router = router(Intake {
+            catalogue,
+            clock,
+            late_weeks,
+            counter,
+            body_time,
+            batch,
+            compat: Semaphore::new(compat::AT_A_TIME),
+        });
         Ok(Self { listener, address, router, limits, writer, writer_ended })
     }
 
@@ -230,6 +239,7 @@ fn router(intake: Intake) -> Router {
     let catalogue = status::render(&intake.catalogue);
     Router::new()
         .route("/v1/reports", post(receive))
+        .route("/3/{sha512}", put(compat::receive))
         .route("/readyz", get(status::ready))
         .with_state(Arc::new(intake))
         .route("/v1/catalog", get(status::catalogue).with_state(catalogue))

@@ -5,14 +5,14 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use stipple_aggregator::{ExportError, Unknown, export};
-use stipple_catalog::{Catalogue, REPORT_LEN, Report};
+use stipple_catalog::Catalogue;
 use support::{
-    Place, Program, Running, contains, id_of, post_stubbornly, reports, request, wait_for, week, write_catalogue,
+    Place, Program, Running, contains, expected, id_of, post_stubbornly, reports, request, wait_for, week,
+    write_catalogue,
 };
 
 /// Each of these on every kind of store, directly and behind a queue.
@@ -43,25 +43,6 @@ on_every_store! {
     a_closed_week_leaves_sums_and_no_id,
     a_week_that_closes_in_the_quiet_leaves_no_id,
     no_address_and_nothing_of_a_report_is_kept_or_printed,
-}
-
-/// The dataset that a set of reports must give.
-fn expected(catalogue: &Catalogue, sent: &[[u8; REPORT_LEN]]) -> String {
-    let mut series = BTreeMap::new();
-    for bytes in sent {
-        let report = Report::decode(bytes, catalogue).unwrap();
-        let mechanism = &report.definition.mechanism;
-        let (reports, cells) = series
-            .entry((&report.definition.id, report.definition.hash, report.week))
-            .or_insert_with(|| (0, vec![0; mechanism.cells()]));
-        *reports += 1;
-        mechanism.accumulate(&report.response, |cell| cells[cell] += 1).unwrap();
-    }
-    let rows = series.iter().flat_map(|((id, hash, week), (reports, cells))| {
-        let line = move |(cell, count)| format!("{id},{hash},{week},{reports},{cell},{count}\n");
-        cells.iter().enumerate().map(line)
-    });
-    std::iter::once("metric,definition,week,reports,cell,count\n".to_owned()).chain(rows).collect()
 }
 
 fn reports_become_support_counts_once_however_often_they_come(place: &Place) {
@@ -150,8 +131,10 @@ fn kill_9_loses_nothing_acknowledged_and_doubles_nothing(place: &Place) {
     let acknowledged = AtomicUsize::new(0);
     let (mut kills_in_flight, mut store_at_kills) = (0, Vec::new());
     std::thread::scope(|scope| {
-        let senders: Vec<_> =
-            sent.chunks(375).map(|share| scope.spawn(|| post_stubbornly(address, share, &acknowledged))).collect();
+        let senders: Vec<_> = sent
+            .chunks(375)
+            .map(|share| scope.spawn(|| post_stubbornly(&mut None, address, share, &acknowledged)))
+            .collect();
         for kill in 1..=KILLS {
             while acknowledged.load(Ordering::SeqCst) < kill * sent.len() / (KILLS + 1) {
                 std::thread::yield_now();

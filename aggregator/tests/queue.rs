@@ -185,7 +185,7 @@ fn kill_9_of_the_server_loses_nothing_acknowledged() {
     let server = place.redis.as_mut().unwrap();
     std::thread::scope(|scope| {
         for share in sent.chunks(300) {
-            scope.spawn(|| post_stubbornly(address, share, &acknowledged));
+            scope.spawn(|| post_stubbornly(&mut None, address, share, &acknowledged));
         }
         for kill in 1..=3 {
             wait_for("a part is acknowledged", || acknowledged.load(Ordering::SeqCst) >= kill * 300);

@@ -4,9 +4,11 @@
 #![allow(dead_code, reason = "every test program uses a part of it")]
 
 mod postgres;
+pub mod proxy;
 pub mod redis;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -84,6 +86,8 @@ pub struct Place {
     pub catalogue: Arc<Catalogue>,
     /// where the store is; `None` for a file in the folder
     pub postgres: Option<PostgresServer>,
+    /// the store's address while somebody else has the server
+    pub address: Option<String>,
 }
 
 impl Place {
@@ -91,7 +95,7 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         write_catalogue(&folder.path().join("catalogue"), 1.0);
         let catalogue = Arc::new(Catalogue::load(&folder.path().join("catalogue")).unwrap());
-        Self { worker: None, redis: None, folder, catalogue, postgres: None }
+        Self { worker: None, redis: None, folder, catalogue, postgres: None, address: None }
     }
 
     /// A place whose store is a PostgreSQL server of its own.
@@ -139,12 +143,13 @@ impl Place {
     }
 
     pub fn store(&self) -> Address {
-        self.store_text().parse().unwrap()
+        self.postgres.as_ref().map_or_else(|| self.file().into(), |server| server.address().parse().unwrap())
     }
 
     /// The store as the program is told it.
     pub fn store_text(&self) -> String {
-        self.postgres.as_ref().map_or_else(|| format!("sqlite:{}", self.file().display()), PostgresServer::address)
+        let store = self.postgres.as_ref().map(PostgresServer::address).or_else(|| self.address.clone());
+        store.unwrap_or_else(|| "sqlite:counts.sqlite".to_owned())
     }
 
     /// How many of these reports' ids the store, its journal or the export shows.
@@ -247,6 +252,56 @@ pub fn id_of(report: &[u8; REPORT_LEN]) -> &[u8] {
     &report[1..17]
 }
 
+/// The dataset that a set of reports must give.
+pub fn expected(catalogue: &Catalogue, sent: &[[u8; REPORT_LEN]]) -> String {
+    let mut series = BTreeMap::new();
+    for bytes in sent {
+        let report = Report::decode(bytes, catalogue).unwrap();
+        let mechanism = &report.definition.mechanism;
+        let (reports, cells) = series
+            .entry((&report.definition.id, report.definition.hash, report.week))
+            .or_insert_with(|| (0, vec![0; mechanism.cells()]));
+        *reports += 1;
+        mechanism.accumulate(&report.response, |cell| cells[cell] += 1).unwrap();
+    }
+    let rows = series.iter().flat_map(|((id, hash, week), (reports, cells))| {
+        let line = move |(cell, count)| format!("{id},{hash},{week},{reports},{cell},{count}\n");
+        cells.iter().enumerate().map(line)
+    });
+    std::iter::once("metric,definition,week,reports,cell,count\n".to_owned()).chain(rows).collect()
+}
+
+/// Posts over a connection, and again on a new one whenever it breaks, until every report is acknowledged.
+pub fn post_stubbornly(
+    stream: &mut Option<TcpStream>,
+    address: SocketAddr,
+    share: &[[u8; REPORT_LEN]],
+    acknowledged: &AtomicUsize,
+) {
+    for report in share {
+        let mut attempt = || -> std::io::Result<u16> {
+            if stream.is_none() {
+                let fresh = TcpStream::connect(address)?;
+                fresh.set_read_timeout(Some(Duration::from_secs(20)))?;
+                *stream = Some(fresh);
+            }
+            let open = stream.as_mut().unwrap();
+            let head = b"POST /v1/reports HTTP/1.1\r\nHost: t\r\nContent-Length: 64\r\n\r\n";
+            let outcome = open.write_all(&[&head[..], report].concat()).and_then(|()| answer(open));
+            if outcome.is_err() {
+                *stream = None;
+            }
+            outcome.map(|answer| answer.status)
+        };
+        let deadline = Instant::now() + Duration::from_mins(2);
+        while !matches!(attempt(), Ok(204)) {
+            assert!(Instant::now() < deadline, "the server does not come back");
+            std::thread::sleep(Duration::from_millis(2)); // the server is away
+        }
+        acknowledged.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 /// A server in this process.
 pub struct Running {
     pub address: SocketAddr,
@@ -327,31 +382,6 @@ pub fn answer(stream: &mut TcpStream) -> io::Result<Answer> {
     Ok(Answer { status, head, body })
 }
 
-/// Posts over a connection of its own, and again on a new one whenever it breaks, until every report is acknowledged.
-pub fn post_stubbornly(address: SocketAddr, share: &[[u8; REPORT_LEN]], acknowledged: &AtomicUsize) {
-    let mut stream: Option<TcpStream> = None;
-    for report in share {
-        let mut attempt = || -> std::io::Result<u16> {
-            if stream.is_none() {
-                let fresh = TcpStream::connect(address)?;
-                fresh.set_read_timeout(Some(Duration::from_secs(20)))?;
-                stream = Some(fresh);
-            }
-            let open = stream.as_mut().unwrap();
-            let head = b"POST /v1/reports HTTP/1.1\r\nHost: t\r\nContent-Length: 64\r\n\r\n";
-            let outcome = open.write_all(&[&head[..], report].concat()).and_then(|()| answer(open));
-            if outcome.is_err() {
-                stream = None;
-            }
-            outcome.map(|answer| answer.status)
-        };
-        while !matches!(attempt(), Ok(204)) {
-            std::thread::sleep(Duration::from_millis(2)); // the server is away
-        }
-        acknowledged.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 /// The real program, serving.
 pub struct Program {
     pub child: Child,
@@ -370,15 +400,20 @@ impl Program {
         command
     }
 
-    /// Starts it in a drill; `listen` lets it come back to the same port.
-    pub fn start(place: &Place, listen: SocketAddr) -> Self {
+    /// How it is started in a drill.
+    pub fn serve(place: &Place, listen: SocketAddr) -> Command {
         let mut command = Self::command(place);
         command.args(["serve", "--phase", "testing", "--now", NOW, "--store", &place.store_text()]);
         if let Some(server) = &place.redis {
             command.args(["--queue", &server.address()]);
         }
-        command.arg("--listen");
-        Self::attach(command.arg(listen.to_string()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        command.arg("--listen").arg(listen.to_string());
+        command
+    }
+
+    /// Starts it in a drill; `listen` lets it come back to the same port.
+    pub fn start(place: &Place, listen: SocketAddr) -> Self {
+        Self::attach(Self::serve(place, listen).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
     /// Waits for the line that says where it listens.

@@ -31,28 +31,40 @@ impl PostgresServer {
         server
     }
 
-    /// Starts the server again after [`Self::kill`].
+    /// Starts the server, again after [`Self::kill`]: it refuses while a child of the one before is still at work.
     pub fn restart(&mut self) {
-        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
-        let mut postgres = self.command("postgres");
-        postgres.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
-        postgres.args(["-c", "listen_addresses=", "-c", "shared_buffers=32MB"]);
-        self.process = Some(postgres.stdout(Stdio::null()).stderr(log).spawn().unwrap());
         let deadline = Instant::now() + Duration::from_mins(1);
-        while !self.sql("SELECT 1").is_ok_and(|answer| answer == "1") {
-            assert!(Instant::now() < deadline, "{}", std::fs::read_to_string(self.folder.path().join("log")).unwrap());
+        while !self.answers() {
+            assert!(Instant::now() < deadline, "{}", self.log());
+            if self.process.as_mut().is_none_or(|process| process.try_wait().unwrap().is_some()) {
+                let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+                let mut postgres = self.command("postgres");
+                postgres.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
+                postgres.args(["-c", "listen_addresses=", "-c", "shared_buffers=32MB"]);
+                self.process = Some(postgres.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+            }
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
-    /// SIGKILL to the server; its children follow.
+    fn answers(&self) -> bool {
+        self.sql("SELECT 1").is_ok_and(|answer| answer == "1")
+    }
+
+    /// SIGKILL to the server; returns when its children, which follow, are gone as well.
     pub fn kill(&mut self) {
         let mut process = self.process.take().unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
-        // A child that is still at work holds the shared memory; the next start waits for it to go.
+        let at_work = || {
+            let processes = std::fs::read_dir("/proc").unwrap().flatten();
+            // Every process of a server works in its data directory.
+            let mut folders = processes.filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok());
+            folders.any(|folder| folder == self.data())
+        };
         let deadline = Instant::now() + Duration::from_mins(1);
-        while self.sql("SELECT 1").is_ok() && Instant::now() < deadline {
+        while at_work() {
+            assert!(Instant::now() < deadline, "the server's children stay");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
