@@ -6,7 +6,7 @@ SEED ?= 1
 SEEDS ?= 20
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: demo test bench peers tables coverage lint setup clean
+.PHONY: demo test bench peers tables coverage audit lint setup clean
 
 ## demo: from a D-Bus event to a published estimate (CLIENTS=20000 SEED=1)
 demo: setup
@@ -51,6 +51,12 @@ tables: setup
 coverage: setup
 	cargo build --locked
 	target/debug/stipple-demo --clients $(CLIENTS) --seed $(SEED) --repeat $(SEEDS) --population-only --out target/coverage
+
+## audit: 20,000 reports of the real recorder bound its epsilon from below (AUDIT_FLAGS="--reports 100000 hardware.boot-mode")
+audit: setup
+	cargo build --locked --release -p stipple-client-dp
+	cargo build --locked --release -p stipple-tests --bin stipple-audit
+	target/release/stipple-audit $(AUDIT_FLAGS)
 
 ## setup: installs dbus-daemon and gdbus where they are missing
 setup:
