@@ -7,7 +7,7 @@ SEEDS ?= 20
 SECONDS ?= 600
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: demo test bench peers tables coverage fuzz lint setup clean
+.PHONY: demo test bench peers tables coverage fuzz audit lint setup clean
 
 ## demo: from a D-Bus event to a published estimate (CLIENTS=20000 SEED=1)
 demo: setup
@@ -59,6 +59,12 @@ fuzz: setup
 	for target in report batch gvariant gzip ohttp; do (cd aggregator && \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- -max_total_time=$(SECONDS) -max_len=4096) || exit 1; done
 	cd ldp && RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none decode -- -max_total_time=$(SECONDS)
+
+## audit: 20,000 reports of the real recorder bound its epsilon from below (AUDIT_FLAGS="--reports 100000 hardware.boot-mode")
+audit: setup
+	cargo build --locked --release -p stipple-client-dp
+	cargo build --locked --release -p stipple-tests --bin stipple-audit
+	target/release/stipple-audit $(AUDIT_FLAGS)
 
 ## setup: installs what build and tests need where it is missing
 setup:

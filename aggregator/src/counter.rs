@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The one writer: a thread that owns the store and commits everything that waits as one transaction (group commit).
+//! The one writer: a thread that owns the store, or the queue before it, and commits everything that waits as one transaction (group commit).
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use stipple_catalog::{Catalogue, Clock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::journal::{Journal, QUIET};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
-use crate::store::{Store, StoreError};
+use crate::store::{Sink, StoreError};
 use crate::sums::Accepted;
 use crate::window::Window;
 
-/// A transaction is full with this many reports; one more batch may be begun before.
-const FULL: usize = 16_384;
-/// A journal holds small transactions, hence single reports, until it is emptied: after this much quiet ...
-const QUIET: Duration = Duration::from_secs(1);
-/// ... and at the latest after this long without any.
-const JOURNAL_LIFE: Duration = Duration::from_secs(30);
+/// A transaction is full with this many reports; one more batch, or some more entries of a queue, may be begun before.
+pub(crate) const FULL: usize = 16_384;
 
 /// A batch of reports that waits to be counted; an empty one asks whether the store can be written to.
 struct Task {
@@ -63,7 +60,8 @@ impl Counter {
 
 /// What the writer works with.
 pub(crate) struct Writer {
-    pub store: Box<dyn Store>,
+    /// a store, or a queue before one
+    pub store: Box<dyn Sink>,
     pub catalogue: Arc<Catalogue>,
     pub clock: Clock,
     pub late_weeks: u16,
@@ -83,17 +81,14 @@ impl Writer {
     }
 
     fn run(mut self, tasks: &Receiver<Task>) {
-        // What an earlier process has left in it is unknown.
-        let mut journal = Journal { used_since: Some(Instant::now()), settled: None };
+        let mut journal = Journal::found();
         // A week may have closed while nobody served.
         self.settle(Vec::new(), &mut journal);
         loop {
             match tasks.recv_timeout(QUIET) {
                 Ok(first) => {
                     self.settle(fill(first, tasks), &mut journal);
-                    if journal.used_since.is_some_and(|since| since.elapsed() > JOURNAL_LIFE) {
-                        journal.empty(&mut *self.store, false);
-                    }
+                    journal.empty_when_old(&mut *self.store);
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     if self.week_has_closed(&journal) {
@@ -104,11 +99,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        // A step at a time, and no longer than whoever stops us waits.
-        let deadline = Instant::now() + QUIET;
-        while journal.used_since.is_some() && Instant::now() < deadline {
-            journal.empty(&mut *self.store, true);
-        }
+        journal.finish(&mut *self.store);
     }
 
     fn week_has_closed(&self, journal: &Journal) -> bool {
@@ -142,6 +133,8 @@ impl Writer {
         let (window, closed) = counted.map_err(|error| self.failed(&error))?;
         if !reports.is_empty() {
             self.metrics.transaction(reports.len(), began.elapsed());
+        }
+        if closed || !reports.is_empty() {
             journal.written();
         }
         journal.settled = Some(asked.oldest);
@@ -169,28 +162,4 @@ fn fill(first: Task, tasks: &Receiver<Task>) -> Vec<Task> {
 fn unavailable(error: &dyn std::error::Error) -> Problem {
     tracing::error!("nothing was counted: {error}");
     Problem::StoreUnavailable
-}
-
-/// What the journal may still hold.
-struct Journal {
-    used_since: Option<Instant>,
-    /// the oldest open week when the last batch was settled
-    settled: Option<stipple_catalog::Week>,
-}
-
-impl Journal {
-    fn written(&mut self) {
-        self.used_since.get_or_insert_with(Instant::now);
-    }
-
-    fn empty(&mut self, store: &mut dyn Store, quiet: bool) {
-        if self.used_since.is_none() {
-            return;
-        }
-        match store.tidy(quiet) {
-            Ok(true) => self.used_since = None,
-            Ok(false) => {} // somebody reads: next time
-            Err(error) => tracing::error!("the store could not be tidied: {error}"),
-        }
-    }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `stipple-aggregator`: serves the intake, exports the counts, and looks after the store.
+//! `stipple-aggregator`: serves the intake, counts what waits in a queue, exports the counts, and looks after the store.
 
+mod drain;
 mod operate;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -45,10 +46,17 @@ enum Command {
     Export(ExportOptions),
     #[command(flatten)]
     Operate(operate::Command),
+    /// Count what waits in a queue, until SIGTERM or SIGINT. Any number of these may share a queue and a PostgreSQL store.
+    #[command(after_help = "Example:\n  \
+        stipple-aggregator count --queue redis://queue.example/ --store postgresql://counter@db.example/stipple")]
+    Count(drain::CountOptions),
+    /// Show what waits in a queue, and whether anything was lost: exit code 1 if so.
+    #[command(after_help = "Example:\n  stipple-aggregator queue-status --queue redis://queue.example/ --json")]
+    QueueStatus(drain::QueueStatusOptions),
 }
 
 /// What every command that uses a store takes.
-#[derive(Args)]
+#[derive(Args, Default)]
 struct Common {
     /// The store: a path, sqlite:PATH or postgresql://USER@HOST/DATABASE [default: the configured one].
     #[arg(long, env = "STIPPLE_STORE", hide_env_values = true)]
@@ -91,6 +99,8 @@ fn main() -> ExitCode {
             .map(|()| ExitCode::SUCCESS),
         Command::CheckConfig(asked) => check_config(*asked, config.as_deref()).map(|()| ExitCode::SUCCESS),
         Command::Export(options) => write_dataset(options, config.as_deref()).map(|()| ExitCode::SUCCESS),
+        Command::Count(options) => options.run(config.as_deref()),
+        Command::QueueStatus(options) => options.run(config.as_deref()),
         Command::Operate(command) => command.run(config.as_deref()),
     };
     outcome.unwrap_or_else(|error| {
@@ -113,10 +123,14 @@ fn start_log(format: LogFormat) {
 }
 
 impl Common {
-    fn settings(self, file: Option<&Path>) -> Result<Settings, SettingsError> {
+    fn asked(self) -> Settings {
         let mut asked = Settings::default();
         (asked.store, asked.catalog) = (self.store, self.catalog);
-        Settings::load(asked, file)
+        asked
+    }
+
+    fn settings(self, file: Option<&Path>) -> Result<Settings, SettingsError> {
+        Settings::load(self.asked(), file)
     }
 }
 
@@ -127,19 +141,24 @@ async fn serve(settings: &Settings, now: Option<Timestamp>) -> anyhow::Result<()
         .unwrap_or_else(|error| Arguments::command().error(clap::error::ErrorKind::ArgumentConflict, error).exit());
     let catalogue = Arc::new(Catalogue::load(&settings.catalog())?);
     // Before the line that scripts wait for, so that a signal right after it is not lost.
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let shutdown = shutdown()?;
     let server = Server::bind(settings.config(catalogue, clock)).await?;
     let mut out = std::io::stdout();
     // Whoever closed our output does not wait for the line.
     let _ = writeln!(out, "listening on http://{}", server.address()).and_then(|()| out.flush());
-    let shutdown = async move {
+    Ok(server.run(shutdown).await?)
+}
+
+/// Resolves at SIGTERM or SIGINT.
+fn shutdown() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-    };
-    Ok(server.run(shutdown).await?)
+    })
 }
 
 fn check_config(asked: Settings, file: Option<&Path>) -> anyhow::Result<()> {

@@ -26,8 +26,9 @@ use crate::intake::{Cut, Intake, receive};
 use crate::metrics::{self, Metrics, Scrape};
 use crate::ohttp::{Gateway, KeyError, KeyPolicy};
 use crate::problem::Problem;
+use crate::queue::{Appender, QueueAddress};
 use crate::status;
-use crate::store::{self, Address, Store, StoreError};
+use crate::store::{self, Address, Sink, StoreError};
 use crate::window::Window;
 
 /// Everything that a server is made from.
@@ -38,8 +39,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// where Prometheus reads; nowhere without
     pub metrics: Option<SocketAddr>,
-    /// where the counts lie
+    /// where the counts lie; not opened when there is a queue
     pub store: Address,
+    /// where reports wait for workers, instead of being counted here
+    pub queue: Option<QueueAddress>,
+    /// how many replicas of the queue must have a report before it is acknowledged
+    pub queue_replicas: u32,
     /// what is counted
     pub catalogue: Arc<Catalogue>,
     /// the time
@@ -103,6 +108,8 @@ impl Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8470)),
             metrics: None,
             store: store.into(),
+            queue: None,
+            queue_replicas: 0,
             catalogue,
             clock,
             phase: Phase::Production,
@@ -137,6 +144,9 @@ pub enum ServeError {
     /// The writer's thread did not start, or ended early.
     #[error("the thread that writes to the store has ended; start again, nothing acknowledged is lost")]
     Writer,
+    /// The system gave no random numbers.
+    #[error("the system gives no random numbers; see that /dev/urandom is there")]
+    Randomness,
 }
 
 /// A server that is bound and has its store open, but answers nobody yet.
@@ -161,19 +171,20 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
 }
 
 impl Server {
-    /// Opens the store, starts the writer and binds the address.
+    /// Opens the store or queue, starts the writer and binds the address.
     ///
     /// # Errors
     /// [`ServeError`].
     pub async fn bind(config: Config) -> Result<Self, ServeError> {
-        let Config { listen, metrics: scraped, store, catalogue, clock, phase, late_weeks, ohttp, limits } = config;
+        let Config { listen, metrics: scraped, store: place, catalogue, clock, late_weeks, ohttp, limits, .. } =
+            config.clone();
         let (listener, address) = bind(listen).await?;
-        let (pages, queue) = (limits.store_pages, limits.queue);
+        let queue = limits.queue;
         let (definitions, time, metrics) = (catalogue.clone(), clock.clone(), Arc::new(Metrics::default()));
-        let (place, numbers) = (store.clone(), metrics.clone());
+        let numbers = metrics.clone();
         // A store blocks while it is opened, and its connection may not end on a thread of the runtime.
         let opening = spawn_blocking(move || {
-            let store = open_store(&store, phase, pages, &time)?;
+            let store = open_sink(&config)?;
             let writer = Writer { store, catalogue: definitions, clock: time, late_weeks, metrics: numbers };
             writer.start(queue).map_err(|_| ServeError::Writer)
         });
@@ -259,20 +270,24 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeErr
     Ok((listener, address))
 }
 
-/// Opens the store, and refuses a clock that stands before a closed week: it would refuse every report as late.
-fn open_store(
-    address: &Address,
-    phase: Phase,
-    pages: Option<u32>,
-    clock: &Clock,
-) -> Result<Box<dyn Store>, ServeError> {
-    let now = Window::at(clock.now(), 0)?.oldest;
-    let mut store = store::open(address, phase, pages)?;
+/// Opens the store, or the queue before it, and refuses a clock that stands before a closed week: it would refuse every report
+/// as late.
+fn open_sink(config: &Config) -> Result<Box<dyn Sink>, ServeError> {
+    let now = Window::at(config.clock.now(), 0)?.oldest;
+    let phase = config.phase.name();
+    if let Some(queue) = &config.queue {
+        let appender = Appender::open(queue.clone(), config.phase, config.queue_replicas, now);
+        let appender = appender.map_err(StoreError::from)?;
+        tracing::info!("phase {phase}, queue {queue}");
+        return Ok(Box::new(appender));
+    }
+    let address = &config.store;
+    let mut store = store::open(address, config.phase, config.limits.store_pages)?;
     let open_from = store.open_from()?;
     if now < open_from {
         return Err(StoreError::ClockBehind { store: address.clone(), open_from, now }.into());
     }
-    tracing::info!("phase {}, store {address}", phase.name());
+    tracing::info!("phase {phase}, store {address}");
     Ok(store)
 }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use stipple_catalog::{Catalogue, Clock, Phase, REPORT_LEN, default_folder};
 
 use crate::ohttp::KeyPolicy;
+use crate::queue::QueueAddress;
 use crate::server::{Config, Limits};
 use crate::store::Address;
 
@@ -46,6 +47,12 @@ pub struct Settings {
     /// ./stipple-counts.sqlite].
     #[arg(long, env = "STIPPLE_STORE", hide_env_values = true)]
     pub store: Option<Address>,
+    /// Append to this queue instead of counting, redis://HOST/ or redis+unix:///PATH; the store is not opened then [default: none].
+    #[arg(long, value_name = "URL", env = "STIPPLE_QUEUE", hide_env_values = true)]
+    pub queue: Option<QueueAddress>,
+    /// Acknowledge a report only when this many replicas of the queue have it too [default: 0].
+    #[arg(long, value_name = "N", env = "STIPPLE_QUEUE_REPLICAS", hide_env_values = true)]
+    pub queue_replicas: Option<u32>,
     /// The catalogue's folder [default: the installed one, else catalog/metrics].
     #[arg(long, env = "STIPPLE_CATALOG", hide_env_values = true)]
     pub catalog: Option<PathBuf>,
@@ -178,6 +185,8 @@ impl Settings {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 8470))),
             metrics: None,
             store: Some(default_store()),
+            queue: None,
+            queue_replicas: Some(0),
             catalog: Some(default_folder()),
             phase: Some(Phase::Production),
             late_weeks: Some(4),
@@ -206,6 +215,8 @@ impl Settings {
             listen: self.listen.or(below.listen),
             metrics: self.metrics.or(below.metrics),
             store: self.store.or(below.store),
+            queue: self.queue.or(below.queue),
+            queue_replicas: self.queue_replicas.or(below.queue_replicas),
             catalog: self.catalog.or(below.catalog),
             phase: self.phase.or(below.phase),
             late_weeks: self.late_weeks.or(below.late_weeks),
@@ -273,6 +284,8 @@ impl Settings {
         let mut config = Config::new(self.store(), catalogue, clock);
         config.listen = self.listen.unwrap_or(config.listen);
         config.metrics = self.metrics;
+        config.queue.clone_from(&self.queue);
+        config.queue_replicas = self.queue_replicas.unwrap_or_default();
         config.phase = self.phase.unwrap_or(config.phase);
         config.late_weeks = self.late_weeks.unwrap_or(config.late_weeks);
         let days = |days: Option<NonZeroU16>| SignedDuration::from_hours(24 * days.map_or(7, |days| days.get().into()));

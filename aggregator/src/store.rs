@@ -34,10 +34,10 @@ pub(crate) struct Overlap {
     pub week: Week,
 }
 
-/// A store of counts, open; one connection, used by one thread.
-pub(crate) trait Store: Send {
+/// Takes accepted reports in durably: a store, or a queue before one. One connection, used by one thread.
+pub(crate) trait Sink: Send {
     /// Counts a batch in one transaction: the reports whose week is open and whose id is new. Weeks that have fallen out of
-    /// the window are closed first, and their ids are gone.
+    /// the window are closed first, and their ids are gone. A queue leaves the counting, and the ids, to the store behind it.
     ///
     /// Returns the window that held and whether a week was closed. On an error nothing has changed, or everything was
     /// counted and the answer got lost; counting the same reports again does the right thing in both cases.
@@ -48,7 +48,7 @@ pub(crate) trait Store: Send {
         reports: &[Accepted],
     ) -> Result<(Window, bool), StoreError>;
 
-    /// Writes and commits without changing anything: whether the store can be written to now.
+    /// Writes and commits without changing anything: whether it can be written to now.
     fn probe(&mut self) -> Result<(), StoreError>;
 
     /// Removes what tells in which order reports came; thoroughly when it is quiet, and without keeping anyone waiting when it is
@@ -57,7 +57,10 @@ pub(crate) trait Store: Send {
 
     /// The oldest week that is still open.
     fn open_from(&mut self) -> Result<Week, StoreError>;
+}
 
+/// A store of counts, open.
+pub(crate) trait Store: Sink {
     /// The phase that the store belongs to.
     fn phase(&mut self) -> Result<String, StoreError>;
 

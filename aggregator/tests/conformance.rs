@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use stipple_aggregator::{ExportError, Unknown, export};
 use stipple_catalog::Catalogue;
 use support::{
-    Place, Program, Running, contains, expected, id_of, post_stubbornly, reports, request, week, write_catalogue,
+    Place, Program, Running, contains, expected, id_of, post_stubbornly, reports, request, wait_for, week,
+    write_catalogue,
 };
 
-/// Each of these on every kind of store.
+/// Each of these on every kind of store, directly and behind a queue.
 macro_rules! on_every_store {
     ($($name:ident),* $(,)?) => {
         mod sqlite {
@@ -24,6 +25,12 @@ macro_rules! on_every_store {
         }
         mod postgres {
             $(#[test] fn $name() { super::$name(&super::Place::with_postgres()); })*
+        }
+        mod queue_and_sqlite {
+            $(#[test] fn $name() { super::$name(&super::Place::new().drained()); })*
+        }
+        mod queue_and_postgres {
+            $(#[test] fn $name() { super::$name(&super::Place::with_postgres().drained()); })*
         }
     };
 }
@@ -37,6 +44,7 @@ on_every_store! {
     kill_9_loses_nothing_acknowledged_and_doubles_nothing,
     a_stop_answers_what_it_has_begun,
     a_closed_week_leaves_sums_and_no_id,
+    a_week_that_closes_in_the_quiet_leaves_no_id,
     no_address_and_nothing_of_a_report_is_kept_or_printed,
 }
 
@@ -143,6 +151,7 @@ fn counts_that_the_catalogue_cannot_explain_are_refused_or_left_out(place: &Plac
     server.stop();
     write_catalogue(&place.path("other/catalogue"), 2.0);
     let other = Catalogue::load(&place.path("other/catalogue")).unwrap();
+    place.settle();
     let out = place.path("out");
     let refusal = export(&place.store(), &other, &out, Unknown::Refuse).unwrap_err();
     assert!(matches!(&refusal, ExportError::Unknown { metric, .. } if metric == "problems.falls"), "{refusal}");
@@ -250,6 +259,24 @@ fn a_closed_week_leaves_sums_and_no_id(place: &Place) {
     assert_eq!(place.known(&new), 0, "an id outlives its week");
 }
 
+fn a_week_that_closes_in_the_quiet_leaves_no_id(place: &Place) {
+    let clock = Place::clock();
+    let sent = reports(&place.catalogue, week("2026-W47"), 11, 100);
+    let server = Running::start(place.config(&clock));
+    for report in &sent {
+        assert_eq!(server.post(report).status, 204);
+    }
+    assert_eq!(place.known(&sent), 100);
+    if place.postgres.is_none() {
+        let journal = place.path("counts.sqlite-wal");
+        wait_for("the journal is empty", || std::fs::metadata(&journal).unwrap().len() == 0);
+    }
+    clock.set("2026-12-24T12:00:00Z".parse().unwrap());
+    wait_for("the ids are gone", || place.known(&sent) == 0);
+    server.stop();
+    assert_eq!(place.export().0, expected(&place.catalogue, &sent));
+}
+
 /// The journal shows single transactions, hence single reports, until it is emptied.
 #[test]
 fn the_journal_is_emptied_when_all_is_quiet() {
@@ -258,11 +285,7 @@ fn the_journal_is_emptied_when_all_is_quiet() {
     assert_eq!(server.post(&reports(&place.catalogue, week("2026-W48"), 9, 1)[0]).status, 204);
     let journal = place.path("counts.sqlite-wal");
     assert!(std::fs::metadata(&journal).unwrap().len() > 0);
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while std::fs::metadata(&journal).unwrap().len() > 0 {
-        assert!(std::time::Instant::now() < deadline, "the journal is never emptied");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_for("the journal is empty", || std::fs::metadata(&journal).unwrap().len() == 0);
     server.stop();
 }
 

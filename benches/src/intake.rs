@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use rand::SeedableRng as _;
 use rand::rngs::ChaCha20Rng;
 use rustix::time::{ClockId, clock_gettime};
-use stipple_aggregator::{Address, Config, Server, Unknown, export};
+use stipple_aggregator::{Address, Config, QueueAddress, Server, Unknown, export};
 use stipple_catalog::{Catalogue, Clock, Phase, REPORT_LEN, Week};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
@@ -35,25 +35,25 @@ const GOAL_POSTGRES: f64 = 0.6;
 const P99: f64 = 0.05;
 /// Reports per second and core, in batches of 1000.
 const PER_CORE: f64 = 500_000.0;
-const BATCH: usize = 1000;
+pub(crate) const BATCH: usize = 1000;
 /// The most events per second that the existing stack was measured at end to end, in requests of 10 and of 1000 events
 /// (RECORDER.md, section 6; on another machine of two cores).
 const EXISTING: [f64; 2] = [640.0, 1850.0];
 const GOAL_EXISTING: f64 = 50.0;
 
 /// What every measurement here needs.
-struct Setting {
-    catalogue: Arc<Catalogue>,
+pub(crate) struct Setting {
+    pub(crate) catalogue: Arc<Catalogue>,
     now: Timestamp,
     week: Week,
     servers: Runtime,
-    load: Runtime,
+    pub(crate) load: Runtime,
     rng: ChaCha20Rng,
 }
 
 /// A server under test.
-struct Subject {
-    address: SocketAddr,
+pub(crate) struct Subject {
+    pub(crate) address: SocketAddr,
     stop: oneshot::Sender<()>,
     running: JoinHandle<Result<(), stipple_aggregator::ServeError>>,
     store: Address,
@@ -110,7 +110,7 @@ pub fn measure(catalogue: Catalogue, out: &Path, connections: usize, quick: bool
 }
 
 impl Setting {
-    fn new(catalogue: Catalogue) -> anyhow::Result<Self> {
+    pub(crate) fn new(catalogue: Catalogue) -> anyhow::Result<Self> {
         // A moment, and a week open then in which every metric that is collected latest is collected.
         let day = catalogue.definitions().iter().map(|d| d.introduced).max().context("the catalogue is empty")?;
         let week = Week::containing(day)?.next();
@@ -125,7 +125,7 @@ impl Setting {
         })
     }
 
-    fn reports(&mut self, n: usize) -> anyhow::Result<Vec<[u8; REPORT_LEN]>> {
+    pub(crate) fn reports(&mut self, n: usize) -> anyhow::Result<Vec<[u8; REPORT_LEN]>> {
         let monday = self.week.monday();
         let active: Vec<_> = self.catalogue.definitions().iter().filter(|d| d.is_active(monday)).collect();
         active.iter().cycle().take(n).map(|d| sample::report(d, self.week, &mut self.rng)).collect()
@@ -140,9 +140,15 @@ impl Setting {
     }
 
     fn start(&self, store: Address) -> anyhow::Result<Subject> {
+        self.start_before(store, None)
+    }
+
+    /// A server that counts into a store, or leaves that to the workers of a queue.
+    pub(crate) fn start_before(&self, store: Address, queue: Option<QueueAddress>) -> anyhow::Result<Subject> {
         let mut config = Config::new(store.clone(), self.catalogue.clone(), Clock::manual(self.now));
         config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.phase = Phase::Testing;
+        config.queue = queue;
         let server = self.servers.block_on(Server::bind(config))?;
         let address = server.address();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -154,9 +160,15 @@ impl Setting {
 
     /// Stops a server; returns how many reports it has counted.
     fn stop(&self, subject: Subject, folder: &Path) -> anyhow::Result<u64> {
+        let store = self.end(subject)?;
+        Ok(export(&store, &self.catalogue, &folder.join("counts"), Unknown::Refuse)?.reports)
+    }
+
+    /// Stops a server; returns its store.
+    pub(crate) fn end(&self, subject: Subject) -> anyhow::Result<Address> {
         let _ = subject.stop.send(());
         self.servers.block_on(subject.running)??;
-        Ok(export(&subject.store, &self.catalogue, &folder.join("counts"), Unknown::Refuse)?.reports)
+        Ok(subject.store)
     }
 
     /// Batches: reports per second, and per second of the CPU time of everything, the load included.

@@ -10,7 +10,11 @@ mod mechanisms;
 #[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the aggregator")]
 #[path = "../../aggregator/tests/support/postgres.rs"]
 mod postgres;
+mod queue;
 mod recorder;
+#[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the aggregator")]
+#[path = "../../aggregator/tests/support/redis.rs"]
+mod redis_server;
 mod row;
 mod sample;
 
@@ -36,7 +40,7 @@ struct Arguments {
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
     /// One part only.
-    #[arg(long, value_parser = ["mechanisms", "recorder", "intake"])]
+    #[arg(long, value_parser = ["mechanisms", "recorder", "intake", "queue"])]
     only: Option<String>,
     /// Keep-alive connections of the load generator.
     #[arg(long, default_value_t = 256)]
@@ -56,6 +60,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("recorder") {
         rows.extend(recorder::measure(&folder, &arguments.out, arguments.quick)?);
+    }
+    if wanted("queue") {
+        rows.extend(queue::measure(Catalogue::load(&folder)?, &arguments.out, arguments.connections, arguments.quick)?);
     }
     if wanted("intake") {
         rows.extend(intake::measure(catalogue, &arguments.out, arguments.connections, arguments.quick)?);

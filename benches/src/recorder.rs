@@ -78,7 +78,7 @@ impl Place {
         let config = folder.path().join("bus.conf");
         let text = format!(
             "<busconfig><listen>{address}</listen><policy context=\"default\"><allow send_destination=\"*\"/>\
-             <allow own=\"*\"/></policy></busconfig>"
+             <allow receive_sender=\"*\"/><allow own=\"*\"/></policy></busconfig>"
         );
         std::fs::write(&config, text)?;
         let mut bus = Command::new("dbus-daemon");

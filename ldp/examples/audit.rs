@@ -7,10 +7,10 @@ use std::error::Error;
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha20Rng;
-use stipple_ldp::research::audit::Audit;
+use stipple_ldp::research::audit::{Audit, view};
 use stipple_ldp::{
     Bound, Collision, DomainSize, Epsilon, HybridMean, Mechanism, OneBitMean, PrivSet, ProjectiveGeometry,
-    RandomisedResponse, Response, SquareWave, SubsetSelection, TrueValue, TruncatedGeometric, Value,
+    RandomisedResponse, SquareWave, SubsetSelection, TrueValue, TruncatedGeometric, Value,
 };
 
 /// The bound of each line holds with this chance.
@@ -97,22 +97,4 @@ fn mechanisms(epsilon: Epsilon) -> Result<Vec<Line>, Box<dyn Error>> {
             [Count(0), Count(20)],
         ),
     ])
-}
-
-/// What the audit sees: the message itself, or where there are too many messages whether it supports either value.
-fn view(mechanism: &Mechanism, values: &[Value; 2], response: &Response) -> u64 {
-    let supports = |value: &Value, cell: usize| match value {
-        Value::Symbol(v) => *v as usize == cell,
-        Value::Set(items) => items.iter().any(|&item| item as usize == cell),
-        Value::Count(_) => false,
-    };
-    let mut key = 0;
-    let add = |cell| match mechanism {
-        Mechanism::SubsetSelection(_) | Mechanism::Collision(_) | Mechanism::PrivSet(_) => {
-            key |= u64::from(supports(&values[0], cell)) | u64::from(supports(&values[1], cell)) << 1;
-        }
-        _ => key = cell as u64,
-    };
-    // A mechanism's own response always counts.
-    mechanism.accumulate(response, add).map_or(u64::MAX, |()| key)
 }

@@ -88,7 +88,7 @@ fn record(workstation: &mut Workstation, definition: &Definition, label: u32) ->
 }
 
 /// A payload of the given signature that holds a number in every place where one can stand.
-fn number_payload(signature: &str, number: u64) -> anyhow::Result<Variant<'static>> {
+pub(crate) fn number_payload(signature: &str, number: u64) -> anyhow::Result<Variant<'static>> {
     Ok(match signature {
         "t" => Variant::from(number),
         "u" => Variant::from(u32::try_from(number)?),

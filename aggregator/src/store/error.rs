@@ -4,6 +4,7 @@
 use stipple_catalog::Week;
 
 use super::address::Address;
+use crate::queue::QueueError;
 
 /// A store that cannot be used. Nothing in it was changed, but where [`Self::Failed`] says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +102,9 @@ pub enum StoreError {
         /// the oldest open week
         open_from: Week,
     },
+    /// It is the queue before the store.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// A query failed. A commit that got no answer may have happened; counting the same reports again is right either way.
     #[error("the store {store} failed: {reason}")]
     Failed {

@@ -18,7 +18,7 @@ use stipple_catalog::{Catalogue, Phase, Week};
 use self::batch::Prepared;
 use self::schema::KNOWN_VERSION;
 use super::address::Address;
-use super::{Overlap, Store, StoreError, Stored};
+use super::{Overlap, Sink, Store, StoreError, Stored};
 use crate::sums::Accepted;
 use crate::window::Window;
 
@@ -136,7 +136,7 @@ fn words(error: &postgres::Error) -> String {
     }
 }
 
-impl Store for Postgres {
+impl Sink for Postgres {
     fn count(
         &mut self,
         catalogue: &Catalogue,
@@ -177,7 +177,9 @@ impl Store for Postgres {
     fn open_from(&mut self) -> Result<Week, StoreError> {
         self.with(batch::open_from)
     }
+}
 
+impl Store for Postgres {
     fn phase(&mut self) -> Result<String, StoreError> {
         self.with(schema::stored_phase)
     }

@@ -11,7 +11,7 @@ use stipple_catalog::{Catalogue, Phase, Week};
 
 use super::address::Address;
 use super::seen::{self, Changes, Fresh};
-use super::{Overlap, Store, StoreError, Stored};
+use super::{Overlap, Sink, Store, StoreError, Stored};
 use crate::sums::{Accepted, Sums};
 use crate::window::Window;
 
@@ -212,7 +212,7 @@ impl Sqlite {
     }
 }
 
-impl Store for Sqlite {
+impl Sink for Sqlite {
     fn count(
         &mut self,
         catalogue: &Catalogue,
@@ -243,7 +243,9 @@ impl Store for Sqlite {
     fn open_from(&mut self) -> Result<Week, StoreError> {
         open_from(&self.conn).map_err(|e| self.failure(&e))
     }
+}
 
+impl Store for Sqlite {
     fn phase(&mut self) -> Result<String, StoreError> {
         self.stored_phase().map_err(|e| self.failure(&e))
     }

@@ -5,6 +5,8 @@
 
 mod postgres;
 pub mod proxy;
+pub mod redis;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -17,12 +19,14 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng as _, SeedableRng as _};
-use stipple_aggregator::{Address, Config, Server};
+use stipple_aggregator::{Address, Config, QueueAddress, QueueStatus, Server};
 use stipple_catalog::{Catalogue, Clock, Phase, REPORT_LEN, Report, ReportId, Week};
 use stipple_ldp::{TrueValue, Value};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+use self::redis::RedisServer;
+pub use self::worker::Worker;
 pub use postgres::PostgresServer;
 
 /// A Thursday in 2026-W50: open are W46 to W49.
@@ -74,6 +78,10 @@ pub const METRICS: [(&str, &str); 4] =
 
 /// A folder with a catalogue and room for a store; gone at the end.
 pub struct Place {
+    /// what counts from the queue into the store
+    pub worker: Option<Worker>,
+    /// the queue between intake and store, if any
+    pub redis: Option<RedisServer>,
     pub folder: TempDir,
     pub catalogue: Arc<Catalogue>,
     /// where the store is; `None` for a file in the folder
@@ -87,7 +95,7 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         write_catalogue(&folder.path().join("catalogue"), 1.0);
         let catalogue = Arc::new(Catalogue::load(&folder.path().join("catalogue")).unwrap());
-        Self { folder, catalogue, postgres: None, address: None }
+        Self { worker: None, redis: None, folder, catalogue, postgres: None, address: None }
     }
 
     /// A place whose store is a PostgreSQL server of its own.
@@ -115,6 +123,36 @@ impl Place {
         if fresh > 0 { Vec::new() } else { rows }
     }
 
+    /// The place with a queue before its store, and nobody to count from it.
+    pub fn with_queue(self) -> Self {
+        Self { redis: Some(RedisServer::start()), ..self }
+    }
+
+    /// The place with a queue before its store, and a worker.
+    pub fn drained(self) -> Self {
+        let place = self.with_queue();
+        Self { worker: Some(Worker::start(&place)), ..place }
+    }
+
+    pub fn queue(&self) -> Option<QueueAddress> {
+        self.redis.as_ref().map(|server| server.address().parse().unwrap())
+    }
+
+    pub fn queue_status(&self) -> QueueStatus {
+        stipple_aggregator::queue_status(&self.queue().unwrap(), Phase::Testing).unwrap()
+    }
+
+    /// Waits until everything in the queue is counted and every week that intakes have closed is closed in the store.
+    pub fn settle(&self) {
+        if self.redis.is_none() {
+            return;
+        }
+        wait_for("the queue is drained", || {
+            let status = self.queue_status();
+            status.appended == status.drained && status.open_from == status.store_open_from
+        });
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -128,8 +166,15 @@ impl Place {
         self.postgres.as_ref().map_or_else(|| self.file().into(), |server| server.address().parse().unwrap())
     }
 
+    /// The store as the program is told it.
+    pub fn store_text(&self) -> String {
+        let store = self.postgres.as_ref().map(PostgresServer::address).or_else(|| self.address.clone());
+        store.unwrap_or_else(|| "sqlite:counts.sqlite".to_owned())
+    }
+
     /// How many of these reports' ids the store, its journal or the export shows.
     pub fn known(&self, reports: &[[u8; REPORT_LEN]]) -> usize {
+        self.settle();
         let shown = self.postgres.as_ref().map(|server| server.dump().replace('-', "")).unwrap_or_default();
         let digits = |report| stipple_catalog::hex(id_of(report));
         let in_files = |report| self.postgres.is_none() && self.holds(id_of(report));
@@ -145,10 +190,12 @@ impl Place {
         let mut config = Config::new(self.store(), self.catalogue.clone(), clock.clone());
         config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.phase = Phase::Testing;
+        config.queue = self.queue();
         config
     }
 
     pub fn export(&self) -> (String, serde_json::Value) {
+        self.settle();
         let out = self.path("out");
         stipple_aggregator::export(&self.store(), &self.catalogue, &out, stipple_aggregator::Unknown::Refuse).unwrap();
         let manifest = std::fs::read(out.join("manifest.json")).unwrap();
@@ -157,16 +204,28 @@ impl Place {
 
     /// Whether the bytes stand in any file beside the catalogue (database, journal, export).
     pub fn holds(&self, bytes: &[u8]) -> bool {
-        fn search(folder: &Path, bytes: &[u8]) -> bool {
-            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).any(|path| {
-                if path.is_dir() {
-                    !path.ends_with("catalogue") && search(&path, bytes)
-                } else {
-                    contains(&std::fs::read(&path).unwrap(), bytes)
-                }
-            })
+        folder_holds(self.folder.path(), bytes)
+    }
+}
+
+/// Whether the bytes stand in any file of a folder, beside the catalogue.
+pub fn folder_holds(folder: &Path, bytes: &[u8]) -> bool {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).any(|path| {
+        if path.is_dir() {
+            !path.ends_with("catalogue") && folder_holds(&path, bytes)
+        } else {
+            // A file may go while it is looked for.
+            std::fs::read(&path).is_ok_and(|text| contains(&text, bytes))
         }
-        search(self.folder.path(), bytes)
+    })
+}
+
+/// Waits for a condition, with a deadline that a loaded machine meets.
+pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_mins(2);
+    while !condition() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -357,17 +416,19 @@ impl Program {
             .current_dir(place.folder.path())
             .env_remove("STATE_DIRECTORY")
             .env_remove("STIPPLE_STORE")
+            .env_remove("STIPPLE_QUEUE")
             .env("STIPPLE_CATALOG", "catalogue");
         command
     }
 
     /// How it is started in a drill.
     pub fn serve(place: &Place, listen: SocketAddr) -> Command {
-        let store = place.postgres.as_ref().map(PostgresServer::address).or(place.address.clone());
-        let store = store.unwrap_or_else(|| "sqlite:counts.sqlite".to_owned());
         let mut command = Self::command(place);
-        command.args(["serve", "--phase", "testing", "--now", NOW, "--store", &store, "--listen"]);
-        command.arg(listen.to_string());
+        command.args(["serve", "--phase", "testing", "--now", NOW, "--store", &place.store_text()]);
+        if let Some(server) = &place.redis {
+            command.args(["--queue", &server.address()]);
+        }
+        command.arg("--listen").arg(listen.to_string());
         command
     }
 
@@ -395,8 +456,12 @@ impl Program {
 
     /// SIGTERM; returns the status and what it printed after its first line.
     pub fn terminate(self) -> Output {
-        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM)
-            .unwrap();
+        terminate(&self.child);
         self.child.wait_with_output().unwrap()
     }
+}
+
+/// SIGTERM.
+fn terminate(child: &Child) {
+    rustix::process::kill_process(rustix::process::Pid::from_child(child), rustix::process::Signal::TERM).unwrap();
 }

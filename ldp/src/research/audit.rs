@@ -22,7 +22,9 @@ use std::hash::Hash;
 use statrs::distribution::{Beta, ChiSquared, ContinuousCDF, Normal};
 
 use crate::error::ParameterError;
+use crate::mechanism::Mechanism;
 use crate::support::Support;
+use crate::value::{Response, Value};
 
 /// How many messages an audit draws, and how sure it is to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -154,6 +156,26 @@ impl Audit {
         // At no hits, or no misses, one parameter is 0: no such distribution, and the bound is the edge itself.
         (beta(hit, missed + 1.0, self.doubt / 2.0, 0.0), beta(hit + 1.0, missed, 1.0 - self.doubt / 2.0, 1.0))
     }
+}
+
+/// What an audit of two values sees of a response: the message itself or, where there are too many messages, whether it
+/// supports either value.
+#[must_use]
+pub fn view(mechanism: &Mechanism, values: &[Value; 2], response: &Response) -> u64 {
+    let supports = |value: &Value, cell: usize| match value {
+        Value::Symbol(v) => *v as usize == cell,
+        Value::Set(items) => items.iter().any(|&item| item as usize == cell),
+        Value::Count(_) => false,
+    };
+    let mut key = 0;
+    let add = |cell| match mechanism {
+        Mechanism::SubsetSelection(_) | Mechanism::Collision(_) | Mechanism::PrivSet(_) => {
+            key |= u64::from(supports(&values[0], cell)) | u64::from(supports(&values[1], cell)) << 1;
+        }
+        _ => key = cell as u64,
+    };
+    // A mechanism's own response always counts.
+    mechanism.accumulate(response, add).map_or(u64::MAX, |()| key)
 }
 
 /// The p-value of Pearson's chi-squared test that counted messages follow a row of a channel. `cells` holds for every
