@@ -18,7 +18,16 @@ impl Workstation {
     /// # Errors
     /// [`WorkstationError`] when the state cannot be written.
     pub fn record(&mut self, event: &Event<'_>) -> Result<(), WorkstationError> {
-        self.tally(std::slice::from_ref(event), None)
+        self.record_each(std::slice::from_ref(event))
+    }
+
+    /// Records events as [`Self::record`] does, each by itself, and all of them or none.
+    ///
+    /// # Errors
+    /// [`WorkstationError`] when the state cannot be written.
+    pub(crate) fn record_each(&mut self, events: &[Event<'_>]) -> Result<(), WorkstationError> {
+        let calls: Vec<_> = events.iter().map(std::slice::from_ref).collect();
+        self.tally(&calls, None)
     }
 
     /// Records a sequence of entries, each a time in nanoseconds and a payload: every entry happened once, and all of them
@@ -48,7 +57,7 @@ impl Workstation {
                 seconds: if n == timed { lasted.as_secs() } else { 0 },
             })
             .collect();
-        self.tally(&events, None)
+        self.tally(&[&events], None)
     }
 
     /// Records an event of a week that may have ended since the workstation last advanced. One of a week that is closed says
@@ -57,7 +66,7 @@ impl Workstation {
     /// # Errors
     /// [`WorkstationError`] when the state cannot be written.
     pub(crate) fn record_in(&mut self, week: Week, event: &Event<'_>) -> Result<(), WorkstationError> {
-        self.tally(std::slice::from_ref(event), Some(week))
+        self.tally(&[std::slice::from_ref(event)], Some(week))
     }
 
     /// The week, and what is left of it.
@@ -90,42 +99,43 @@ impl Workstation {
         Ok(())
     }
 
-    /// Records what one call said, in one transaction.
-    fn tally(&mut self, events: &[Event<'_>], week: Option<Week>) -> Result<(), WorkstationError> {
+    /// Records what calls said, in one transaction. It begins before the first look at the state: outside of one, each look
+    /// takes and leaves the file's locks by itself.
+    fn tally(&mut self, calls: &[&[Event<'_>]], week: Option<Week>) -> Result<(), WorkstationError> {
+        let Some(connection) = &self.connection else { return Ok(()) };
+        // A tally lost in a power cut costs a little accuracy and no privacy: it need not wait for the disk.
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let transaction = connection.unchecked_transaction()?;
         if !self.is_on()? {
             return Ok(());
         }
-        let (present, catalogue) = (self.present()?, self.catalogue().clone());
-        let Some(connection) = self.connection.as_mut().filter(|_| present.doubted_since.is_none()) else {
-            return Ok(());
-        };
+        let present = self.present()?;
         let week = week.unwrap_or(present.week);
-        if week < present.week && week < latest(connection)? {
+        if present.doubted_since.is_some() || (week < present.week && week < latest(&transaction)?) {
             return Ok(());
         }
-        // A tally lost in a power cut costs a little accuracy and no privacy: it need not wait for the disk.
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        let transaction = connection.transaction()?;
         let out = consent::opted_out(&transaction)?;
-        let (mut known, mut read) = (false, false);
-        for event in events {
-            for definition in catalogue.active(present.today) {
-                for source in definition.events.iter().filter(|source| source.id == event.id) {
-                    known = true;
-                    let Some(occurrence) = event.read(source, definition.aggregate) else { continue };
-                    read = true;
-                    if consent::is_out(definition, &out) {
-                        continue;
-                    }
-                    if let Some(change) = definition.aggregate.change(&definition.domain, occurrence) {
-                        tallies::apply(&transaction, definition, week, change)?;
+        for events in calls {
+            let (mut known, mut read) = (false, false);
+            for event in *events {
+                for definition in self.catalogue.active(present.today) {
+                    for source in definition.events.iter().filter(|source| source.id == event.id) {
+                        known = true;
+                        let Some(occurrence) = event.read(source, definition.aggregate) else { continue };
+                        read = true;
+                        if consent::is_out(definition, &out) {
+                            continue;
+                        }
+                        if let Some(change) = definition.aggregate.change(&definition.domain, occurrence) {
+                            tallies::apply(&transaction, definition, week, change)?;
+                        }
                     }
                 }
             }
-        }
-        // A timer's later slices belong to an occurrence that was counted already.
-        if !read && events.iter().any(|event| event.times > 0) {
-            tallies::count_dropped(&transaction, if known { "unknown shape" } else { "unknown event" }, 1)?;
+            // A timer's later slices belong to an occurrence that was counted already.
+            if !read && events.iter().any(|event| event.times > 0) {
+                tallies::count_dropped(&transaction, if known { "unknown shape" } else { "unknown event" }, 1)?;
+            }
         }
         transaction.commit()?;
         Ok(())

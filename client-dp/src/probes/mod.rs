@@ -106,17 +106,16 @@ pub fn run(workstation: &mut Workstation, system: System<'_>, manager: Manager) 
     if !workstation.is_on()? {
         return Ok(());
     }
+    let mut found: Vec<([u8; 16], Variant<'static>)> = Vec::new();
     for probe in &PROBES {
-        for payload in (probe.look)(system) {
-            workstation.record(&Event::singular(probe.event, Some(&payload)))?;
-        }
+        found.extend((probe.look)(system).into_iter().map(|payload| (probe.event, payload)));
     }
-    if let Some(number) = manager.failed_units {
-        workstation.record(&Event::singular(manager::FAILED_UNITS, Some(&Variant::from(number))))?;
-    }
+    found.extend(manager.failed_units.map(|number| (manager::FAILED_UNITS, Variant::from(number))));
+    let events: Vec<_> = found.iter().map(|(id, payload)| Event::singular(*id, Some(payload))).collect();
+    workstation.record_each(&events)?;
     let Some(folder) = workstation.folder.as_deref() else { return Ok(()) };
     match boot::look(system, folder, manager.startup) {
-        Ok(news) => record_news(workstation, news),
+        Ok(news) => record_news(workstation, &news),
         Err(error) => {
             tracing::warn!("the record of this start could not be written: {error}");
             Ok(())
@@ -124,14 +123,12 @@ pub fn run(workstation: &mut Workstation, system: System<'_>, manager: Manager) 
     }
 }
 
-fn record_news(workstation: &mut Workstation, news: boot::News) -> Result<(), WorkstationError> {
-    for (id, times) in news.events {
-        workstation.record(&Event { id, payload: None, times, seconds: 0 })?;
-    }
-    if let Some(startup) = news.startup {
-        workstation.record(&Event::singular(boot::STARTUP_FINISHED, Some(&Variant::from(startup))))?;
-    }
-    Ok(())
+fn record_news(workstation: &mut Workstation, news: &boot::News) -> Result<(), WorkstationError> {
+    let startup = news.startup.map(Variant::from);
+    let mut events: Vec<_> =
+        news.events.iter().map(|&(id, times)| Event { id, payload: None, times, seconds: 0 }).collect();
+    events.extend(startup.as_ref().map(|startup| Event::singular(boot::STARTUP_FINISHED, Some(startup))));
+    workstation.record_each(&events)
 }
 
 /// Notes that the recorder was told to stop, so that the next start knows that this one ended properly.
