@@ -211,8 +211,9 @@ impl Workstation {
         let gone = forget(&transaction)?;
         transaction.commit()?;
         self.unscrubbed |= moved + gone > 0;
-        self.clean_up()?;
-        self.forget_start()
+        // First: what cleans up later does not know of it.
+        self.forget_start()?;
+        self.clean_up()
     }
 
     /// Switches a metric, or a whole category, off or on. What is off is not recorded, and what it had recorded is deleted; a

@@ -147,3 +147,21 @@ fn a_reader_that_keeps_old_bytes_alive_is_named() {
     rig.advance().unwrap();
     assert!(!anywhere(folder.path(), &MARKED_BYTES));
 }
+
+#[test]
+fn an_erasure_that_a_reader_holds_up_has_forgotten_the_start_and_is_finished_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::on_disk(folder.path(), 1);
+    rig.enable().unwrap();
+    rig.record(6, MARKED);
+    let start = folder.path().join("boot.json");
+    std::fs::write(&start, "{}").unwrap();
+    let reader = rusqlite::Connection::open(super::state_file(folder.path())).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM tally;").unwrap();
+    let error = rig.workstation.erase().unwrap_err().to_string();
+    assert!(error.contains("another program has the state open"), "{error}");
+    assert!(!start.exists());
+    drop(reader);
+    rig.advance().unwrap();
+    assert!(!anywhere(folder.path(), &MARKED_BYTES));
+}
