@@ -183,3 +183,22 @@ fn every_column_is_documented_as_public_or_private() {
         }
     }
 }
+
+/// As when a new server is started before the old one has ended.
+#[test]
+fn two_servers_on_one_file_count_each_report_once() {
+    let place = Place::new();
+    let servers = [(); 2].map(|()| Running::start(place.config(&Place::clock())));
+    let sent = reports(&place.catalogue, week("2026-W48"), 51, 200);
+    for (n, report) in sent.iter().enumerate() {
+        assert_eq!(servers[n % 2].post(report).status, 204);
+        assert_eq!(servers[(n + 1) % 2].post(report).status, 204);
+    }
+    for report in &sent {
+        for server in &servers {
+            assert_eq!(server.post(report).status, 204);
+        }
+    }
+    servers.into_iter().for_each(Running::stop);
+    assert_eq!(place.export().1["reports"], sent.len());
+}

@@ -6,7 +6,7 @@ mod maintain;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 use stipple_catalog::{Catalogue, Phase, Week};
 
 use super::address::Address;
@@ -30,6 +30,8 @@ pub(super) struct Sqlite {
     conn: Connection,
     path: PathBuf,
     fresh: Fresh,
+    /// SQLite's number of the state that `fresh` is of: another one when another program has written since
+    state: i64,
 }
 
 impl Sqlite {
@@ -41,7 +43,6 @@ impl Sqlite {
         store.check()?;
         store.configure().and_then(|()| store.migrate(version)).map_err(|e| store.failure(&e))?;
         store.claim(phase)?;
-        store.fresh.load_all(&store.conn).map_err(|e| store.failure(&e))?;
         // What an earlier process left in its journal is folded in, so that the journal starts empty.
         store.empty_journal().map_err(|e| store.failure(&e))?;
         if let Some(pages) = pages {
@@ -66,7 +67,7 @@ impl Sqlite {
         };
         let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(unopenable)?;
         conn.busy_timeout(PATIENCE).map_err(unopenable)?;
-        Ok(Self { conn, path: path.to_owned(), fresh: Fresh::default() })
+        Ok(Self { conn, path: path.to_owned(), fresh: Fresh::default(), state: 0 })
     }
 
     fn failure(&self, source: &rusqlite::Error) -> StoreError {
@@ -148,13 +149,36 @@ impl Sqlite {
         Address::Sqlite(self.path.clone())
     }
 
+    /// A transaction that writes. Ids that another program has noted or deleted meanwhile are in its sight, not in our memory:
+    /// that is read anew then.
+    fn begin(&mut self) -> rusqlite::Result<(Transaction<'_>, &mut Fresh)> {
+        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let state = tx.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        if state != self.state {
+            self.fresh = Fresh::default();
+            self.fresh.load_all(&tx)?;
+            self.state = state;
+        }
+        Ok((tx, &mut self.fresh))
+    }
+
+    /// Gives up what is remembered of the ids: the file has it all.
+    fn forget_fresh(&mut self) {
+        (self.fresh, self.state) = (Fresh::default(), 0);
+    }
+
+    fn forgetting(&mut self, error: &rusqlite::Error) -> StoreError {
+        self.forget_fresh();
+        self.failure(error)
+    }
+
     fn count_batch(
         &mut self,
         catalogue: &Catalogue,
         window: Window,
         reports: &[Accepted],
     ) -> rusqlite::Result<(Window, bool)> {
-        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let (tx, fresh) = self.begin()?;
         let open_from = open_from(&tx)?;
         let window = window.closed_before(open_from);
         let closes = window.oldest > open_from;
@@ -165,22 +189,22 @@ impl Sqlite {
         let admitted = window.admitted(reports);
         let (mut sums, mut changes) = (Sums::default(), Changes::default());
         for of_week in admitted.chunk_by(|a, b| a.week == b.week) {
-            self.fresh.note(&tx, of_week, &mut changes, |report| sums.add(catalogue, report))?;
+            fresh.note(&tx, of_week, &mut changes, |report| sums.add(catalogue, report))?;
         }
         add(&tx, catalogue, &sums)?;
         tx.commit()?;
-        self.fresh.apply(changes);
-        self.fresh.close_before(window.oldest);
+        fresh.apply(changes);
+        fresh.close_before(window.oldest);
         Ok((window, closes))
     }
 
     /// Moves noted ids to where their order says nothing. Returns whether nothing is left.
     fn sweep(&mut self) -> rusqlite::Result<bool> {
-        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let (tx, fresh) = self.begin()?;
         let mut changes = Changes::default();
-        let done = self.fresh.sweep(&tx, &mut changes)?;
+        let done = fresh.sweep(&tx, &mut changes)?;
         tx.commit()?;
-        self.fresh.apply(changes);
+        fresh.apply(changes);
         Ok(done)
     }
 
@@ -219,11 +243,7 @@ impl Sink for Sqlite {
         window: Window,
         reports: &[Accepted],
     ) -> Result<(Window, bool), StoreError> {
-        let counted = self.count_batch(catalogue, window, reports);
-        counted.map_err(|error| {
-            self.fresh = Fresh::default();
-            self.failure(&error)
-        })
+        self.count_batch(catalogue, window, reports).map_err(|e| self.forgetting(&e))
     }
 
     fn probe(&mut self) -> Result<(), StoreError> {
@@ -234,10 +254,7 @@ impl Sink for Sqlite {
     fn tidy(&mut self, quiet: bool) -> Result<bool, StoreError> {
         let swept = if quiet { self.sweep() } else { Ok(true) };
         let tidied = swept.and_then(|swept| Ok(swept & self.empty_journal()?));
-        tidied.map_err(|error| {
-            self.fresh = Fresh::default();
-            self.failure(&error)
-        })
+        tidied.map_err(|e| self.forgetting(&e))
     }
 
     fn open_from(&mut self) -> Result<Week, StoreError> {
@@ -255,7 +272,7 @@ impl Store for Sqlite {
     }
 
     fn purge(&mut self, phase: Phase) -> Result<bool, StoreError> {
-        self.fresh = Fresh::default();
+        self.forget_fresh();
         self.delete_all(phase).map_err(|e| self.failure(&e))
     }
 
