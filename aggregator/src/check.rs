@@ -18,6 +18,8 @@ use crate::store::{self, Address, StoreError, Stored};
 
 /// Counts that honest senders would give with a smaller chance than this raise an alarm.
 pub const ALARM: f64 = 1e-6;
+/// How many times the usual number of reports is too many, unless another number is asked for.
+pub const RATE_FACTOR: f64 = 4.0;
 /// A week with fewer reports raises no alarm about their number.
 const FEW: u64 = 1000;
 /// How many earlier weeks of a metric a week is compared with, at most and at least.
@@ -56,14 +58,14 @@ fn judge(all: &[Stored], catalogue: &Catalogue, rate_factor: f64) -> Vec<Checked
     let mut checked = Vec::new();
     for (place, stored) in all.iter().enumerate() {
         let Stored { metric, definition: hash, week, reports, .. } = stored;
-        let Some(definition) = catalogue.get(metric).filter(|definition| definition.hash.0 == *hash) else { continue };
+        let Some(definition) = stored.definition(catalogue) else { continue };
         let same = |other: &&Stored| other.metric == *metric && other.definition == *hash;
         let mut earlier: Vec<u64> =
             all[..place].iter().rev().take_while(same).take(EARLIER.0).map(|other| other.reports).collect();
         earlier.sort_unstable();
         let enough = earlier.len() >= EARLIER.1;
         let rate = enough.then(|| *reports as f64 / earlier[earlier.len() / 2] as f64);
-        let p = honest_chance(&definition.mechanism, &cells(stored, &definition.mechanism), *reports);
+        let p = honest_chance(&definition.mechanism, &stored.cells(&definition.mechanism), *reports);
         checked.push(Checked {
             metric: metric.clone(),
             week: *week,
@@ -75,17 +77,6 @@ fn judge(all: &[Stored], catalogue: &Catalogue, rate_factor: f64) -> Vec<Checked
         });
     }
     checked
-}
-
-/// All cells of a mechanism, also the empty ones.
-pub(crate) fn cells(stored: &Stored, mechanism: &Mechanism) -> Vec<u64> {
-    let mut cells = vec![0; mechanism.cells()];
-    for (cell, count) in &stored.counts {
-        if let Some(place) = cells.get_mut(*cell as usize) {
-            *place = *count;
-        }
-    }
-    cells
 }
 
 /// At most the chance that honest senders give counts as far outside of what is possible as these.

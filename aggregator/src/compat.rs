@@ -58,13 +58,13 @@ async fn take(intake: &Intake, hash: &str, request: Request) -> Result<Json<Outc
         return Err(Problem::NotARequest.into());
     }
     let contents = gvariant::find(&body, &REPORT_EVENT).map_err(|_| Problem::NotARequest)?;
-    let judged = contents.payloads.iter().map(|payload| intake.judge(payload));
+    let open = intake.window()?;
+    let judged = contents.payloads.iter().map(|payload| intake.judge(payload, open));
     let judged = judged.map(|report| report.inspect_err(|problem| intake.metrics.refused(problem.name())));
     let reports = judged.filter_map(Result::ok).collect();
-    let refused_at_once = contents.payloads.len();
     let counted = intake.count(reports).await?;
     intake.metrics.accepted(counted);
-    Ok(Json(Outcome { counted, refused: refused_at_once - counted, discarded: contents.others }))
+    Ok(Json(Outcome { counted, refused: contents.payloads.len() - counted, discarded: contents.others }))
 }
 
 /// The body as its hash was made: unpacked when the recorder's own header says that it is packed.

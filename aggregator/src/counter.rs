@@ -134,14 +134,8 @@ impl Writer {
         if !reports.is_empty() {
             self.metrics.transaction(reports.len(), began.elapsed());
         }
-        if closed || !reports.is_empty() {
-            journal.written();
-        }
+        journal.counted(&mut *self.store, window, closed, reports.len());
         journal.settled = Some(asked.oldest);
-        if closed {
-            tracing::info!("closed every week before {}", window.oldest);
-            journal.empty(&mut *self.store, false);
-        }
         Ok(window)
     }
 }

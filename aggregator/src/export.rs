@@ -159,20 +159,14 @@ pub fn export(store: &Address, catalogue: &Catalogue, out: &Path, unknown: Unkno
 
 /// What the catalogue says about stored sums; `None` for what is to be left out.
 fn explain(stored: Stored, catalogue: &Catalogue, unknown: Unknown) -> Result<Option<Series<'_>>, ExportError> {
-    let Stored { metric, definition: hash, week, reports, counts: stored } = stored;
-    let Some(definition) = catalogue.get(&metric).filter(|definition| definition.hash.0 == hash) else {
+    let Some(definition) = stored.definition(catalogue) else {
         return match unknown {
             Unknown::Skip => Ok(None),
-            Unknown::Refuse => Err(ExportError::Unknown { metric, definition: hex(&hash) }),
+            Unknown::Refuse => Err(ExportError::Unknown { metric: stored.metric, definition: hex(&stored.definition) }),
         };
     };
-    let mut counts = vec![0; definition.mechanism.cells()];
-    for (cell, count) in stored {
-        if let Some(place) = counts.get_mut(cell as usize) {
-            *place = count;
-        }
-    }
-    Ok(Some(Series { definition, week, reports, counts }))
+    let counts = stored.cells(&definition.mechanism);
+    Ok(Some(Series { definition, week: stored.week, reports: stored.reports, counts }))
 }
 
 /// A row for every cell, also the empty ones, in the order of metric, week and cell. No field needs quoting.

@@ -8,6 +8,7 @@ use ohttp::hpke::{Aead, Kdf, Kem};
 use ohttp::{KeyConfig, Server, SymmetricSuite};
 use stipple_catalog::{Catalogue, REPORT_LEN, Report};
 
+use crate::intake::split;
 use crate::{compat, gvariant, ohttp as gateway};
 
 static CATALOGUE: LazyLock<Option<Catalogue>> =
@@ -19,7 +20,7 @@ static SERVER: LazyLock<Option<Server>> = LazyLock::new(|| {
 
 /// The reports of a batch, those that decode, and those that do not.
 pub fn batch(body: &[u8]) -> (usize, usize, usize) {
-    let (reports, _) = body.as_chunks::<REPORT_LEN>();
+    let Ok(reports) = split(body) else { return (0, 0, 0) };
     let decodes =
         |report: &&[u8; REPORT_LEN]| CATALOGUE.as_ref().is_some_and(|c| Report::decode(&report[..], c).is_ok());
     let counted = reports.iter().filter(decodes).count();

@@ -180,8 +180,7 @@ fn unhex(text: &str) -> Option<[u8; 16]> {
 
 /// Whether the catalogue knows the definition.
 fn check(stored: &Stored, catalogue: &Catalogue) -> Result<bool, &'static str> {
-    let Some(definition) = catalogue.get(&stored.metric).filter(|definition| definition.hash.0 == stored.definition)
-    else {
+    let Some(definition) = stored.definition(catalogue) else {
         return Ok(false);
     };
     if definition.mechanism.cells() == stored.counts.len() {

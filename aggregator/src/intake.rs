@@ -93,7 +93,7 @@ async fn take(intake: &Intake, request: Request) -> Result<Response, Refusal> {
         outcome.refused.iter().for_each(|refused| intake.metrics.refused(refused.problem));
         return Ok(Json(outcome).into_response());
     }
-    let report = intake.judge(&body)?;
+    let report = intake.judge(&body, intake.window()?)?;
     intake.counter.count(vec![report]).await?.admit(report.week)?;
     intake.metrics.accepted(1);
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -137,14 +137,19 @@ pub(crate) async fn read(body: Body, most: usize, time: Duration) -> Result<Byte
     }
 }
 
+/// The reports of a batch.
+pub(crate) fn split(body: &[u8]) -> Result<&[[u8; REPORT_LEN]], Problem> {
+    match body.as_chunks() {
+        (reports, []) if !reports.is_empty() => Ok(reports),
+        _ => Err(Problem::Malformed(WireError::Length)),
+    }
+}
+
 impl Intake {
     /// Counts every valid report of a batch in one transaction.
     async fn count_batch(&self, body: &[u8]) -> Result<Outcome, Problem> {
-        let (reports, rest) = body.as_chunks::<REPORT_LEN>();
-        if reports.is_empty() || !rest.is_empty() {
-            return Err(Problem::Malformed(WireError::Length));
-        }
-        let judged: Vec<Result<Accepted, Problem>> = reports.iter().map(|report| self.judge(report)).collect();
+        let (reports, open) = (split(body)?, self.window()?);
+        let judged: Vec<Result<Accepted, Problem>> = reports.iter().map(|report| self.judge(report, open)).collect();
         let window = self.counter.count(judged.iter().flatten().copied().collect()).await?;
         let outcomes = judged.into_iter().map(|judged| judged.and_then(|report| window.admit(report.week)));
         let refused =
@@ -169,11 +174,14 @@ impl Intake {
         Ok(weeks.into_iter().filter(|week| window.admit(*week).is_ok()).count())
     }
 
-    pub fn judge(&self, body: &[u8]) -> Result<Accepted, Problem> {
+    /// The open weeks. A clock out of range is the server's fault, not a report's.
+    pub fn window(&self) -> Result<Window, Problem> {
+        Window::at(self.clock.now(), self.late_weeks).map_err(|_| Problem::StoreUnavailable)
+    }
+
+    pub fn judge(&self, body: &[u8], open: Window) -> Result<Accepted, Problem> {
         let report = Report::decode(body, &self.catalogue)?;
-        // A clock out of range is the server's fault, not the report's.
-        let window = Window::at(self.clock.now(), self.late_weeks).map_err(|_| Problem::StoreUnavailable)?;
-        window.admit(report.week)?;
+        open.admit(report.week)?;
         collected_in(report.definition, report.week)?;
         Ok(Accepted::from(&report))
     }

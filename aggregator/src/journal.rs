@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use stipple_catalog::Week;
 
 use crate::store::Sink;
+use crate::window::Window;
 
 /// A journal holds small transactions, hence single reports, until it is emptied: after this much quiet ...
 pub(crate) const QUIET: Duration = Duration::from_secs(1);
@@ -25,7 +26,7 @@ impl Journal {
         Self { used_since: Some(Instant::now()), settled: None }
     }
 
-    pub fn written(&mut self) {
+    fn written(&mut self) {
         self.used_since.get_or_insert_with(Instant::now);
     }
 
@@ -37,6 +38,17 @@ impl Journal {
             Ok(true) => self.used_since = None,
             Ok(false) => {} // somebody reads: next time
             Err(error) => tracing::error!("the store could not be tidied: {error}"),
+        }
+    }
+
+    /// After a transaction that counted `reports` reports, and closed every week before `window` if it `closed` any.
+    pub fn counted(&mut self, store: &mut dyn Sink, window: Window, closed: bool, reports: usize) {
+        if closed || reports > 0 {
+            self.written();
+        }
+        if closed {
+            tracing::info!("closed every week before {}", window.oldest);
+            self.empty(store, false);
         }
     }
 

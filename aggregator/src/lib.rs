@@ -29,7 +29,7 @@ mod sums;
 mod window;
 mod worker;
 
-pub use check::{ALARM, Checked, check};
+pub use check::{ALARM, Checked, RATE_FACTOR, check};
 pub use compat::REPORT_EVENT;
 pub use export::{ExportError, Exported, Unknown, export};
 pub use import::{ImportError, Imported, import};

@@ -3,7 +3,6 @@
 
 use stipple_catalog::{Catalogue, Phase, Week, hex};
 
-use crate::check::cells;
 use crate::store::{self, Address, StoreError, Stored};
 
 /// The phase of a store that is there.
@@ -85,13 +84,12 @@ pub fn verify(store: &Address, catalogue: &Catalogue) -> Result<Verdict, StoreEr
 
 /// What sums cannot be, whoever sent what: every report that is counted has passed the decoder.
 fn sums(stored: &Stored, catalogue: &Catalogue) -> Vec<String> {
-    let Stored { metric, definition: hash, reports, .. } = stored;
-    let Some(definition) = catalogue.get(metric).filter(|definition| definition.hash.0 == *hash) else {
-        return vec![format!("the catalogue does not have its definition {}", hex(hash))];
+    let Some(definition) = stored.definition(catalogue) else {
+        return vec![format!("the catalogue does not have its definition {}", hex(&stored.definition))];
     };
     let mechanism = &definition.mechanism;
     let beyond = stored.counts.iter().filter(|(cell, _)| *cell as usize >= mechanism.cells());
     let mut faults: Vec<String> = beyond.map(|(cell, _)| format!("there is no cell {cell}")).collect();
-    faults.extend(mechanism.estimate(&cells(stored, mechanism), *reports).err().map(|error| error.to_string()));
+    faults.extend(mechanism.estimate(&stored.cells(mechanism), stored.reports).err().map(|error| error.to_string()));
     faults
 }

@@ -16,7 +16,7 @@ use stipple_catalog::Catalogue;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use crate::check::check;
+use crate::check::{RATE_FACTOR, check};
 use crate::problem::Problem;
 use crate::store::{self, Address, StoreError};
 
@@ -24,8 +24,6 @@ const SIZES: [f64; 8] = [1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16_384.0];
 const SECONDS: [f64; 9] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
 /// How old what was read from the store may be: reading it costs.
 const FRESH: Duration = Duration::from_mins(1);
-/// The factor above which a week's rate is an alarm, as in `stipple-aggregator check`.
-const RATE_FACTOR: f64 = 4.0;
 
 /// The counters of one server.
 #[derive(Default)]

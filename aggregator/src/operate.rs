@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use stipple_aggregator::{check, forget, import, purge, stored_phase, verify};
+use stipple_aggregator::{RATE_FACTOR, check, forget, import, purge, stored_phase, verify};
 use stipple_catalog::{Catalogue, Phase, Week};
 
 use crate::Common;
@@ -37,7 +37,7 @@ pub(crate) struct CheckOptions {
     #[command(flatten)]
     common: Common,
     /// How many times the median of earlier weeks is too many reports.
-    #[arg(long, value_name = "FACTOR", default_value_t = 4.0)]
+    #[arg(long, value_name = "FACTOR", default_value_t = RATE_FACTOR)]
     rate_factor: f64,
     /// Print JSON.
     #[arg(long)]

@@ -7,7 +7,8 @@ mod postgres;
 mod seen;
 mod sqlite;
 
-use stipple_catalog::{Catalogue, Phase, Week};
+use stipple_catalog::{Catalogue, Definition, Phase, Week};
+use stipple_ldp::Mechanism;
 
 use crate::sums::Accepted;
 use crate::window::Window;
@@ -24,6 +25,29 @@ pub(crate) struct Stored {
     pub reports: u64,
     /// cells that are not empty, in their order
     pub counts: Vec<(u32, u64)>,
+}
+
+impl Stored {
+    /// The definition that the sums are of, if the catalogue has it.
+    pub fn definition<'c>(&self, catalogue: &'c Catalogue) -> Option<&'c Definition> {
+        catalogue.get(&self.metric).filter(|definition| definition.hash.0 == self.definition)
+    }
+
+    /// The counts of all cells of a mechanism, also the empty ones.
+    pub fn cells(&self, mechanism: &Mechanism) -> Vec<u64> {
+        let mut cells = vec![0; mechanism.cells()];
+        for &(cell, count) in &self.counts {
+            if let Some(place) = cells.get_mut(cell as usize) {
+                *place = count;
+            }
+        }
+        cells
+    }
+}
+
+/// What is wrong with cells that are counted of no reports, if there are any.
+fn orphaned(cells: i64) -> Option<String> {
+    (cells > 0).then(|| format!("{cells} cells are counted of metrics and weeks that have no reports"))
 }
 
 /// Counts that were to be added and are in the store already.

@@ -162,13 +162,7 @@ impl Worker {
         // Which weeks are over was judged by the intake, whose clock may be ahead of ours: so no clock is asked here.
         let asked = Window { oldest: open, unfinished: Week::from_index(u16::MAX) };
         let (window, closed) = self.store.count(&self.catalogue, asked, reports)?;
-        if closed || !reports.is_empty() {
-            self.journal.written();
-        }
-        if closed {
-            tracing::info!("closed every week before {}", window.oldest);
-            self.journal.empty(&mut *self.store, false);
-        }
+        self.journal.counted(&mut *self.store, window, closed, reports.len());
         if self.journal.settled != Some(open) {
             self.queue.closed(open)?;
             self.journal.settled = Some(open);

@@ -18,14 +18,9 @@ use support::{
 };
 
 /// Each of these on every kind of store, directly and behind a queue.
-macro_rules! on_every_store {
+macro_rules! everywhere {
     ($($name:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[test] fn $name() { super::$name(&super::Place::new()); })*
-        }
-        mod postgres {
-            $(#[test] fn $name() { super::$name(&super::Place::with_postgres()); })*
-        }
+        on_every_store! { $($name),* }
         mod queue_and_sqlite {
             $(#[test] fn $name() { super::$name(&super::Place::new().drained()); })*
         }
@@ -35,7 +30,7 @@ macro_rules! on_every_store {
     };
 }
 
-on_every_store! {
+everywhere! {
     two_reports_of_a_sender_lie_no_closer_than_those_of_strangers,
     a_batch_is_counted_whole_and_names_what_it_refuses,
     reports_become_support_counts_once_however_often_they_come,

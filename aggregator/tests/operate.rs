@@ -13,17 +13,6 @@ use stipple_aggregator::{ImportError, StoreError, forget, import, purge, verify}
 use stipple_catalog::hex;
 use support::{Place, PostgresServer, Program, Running, reports, week};
 
-macro_rules! on_every_store {
-    ($($name:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[test] fn $name() { super::$name(&super::Place::new()); })*
-        }
-        mod postgres {
-            $(#[test] fn $name() { super::$name(&super::Place::with_postgres()); })*
-        }
-    };
-}
-
 on_every_store! {
     a_purge_leaves_nothing_of_a_drill_and_the_server_goes_on,
     a_production_store_is_not_purged,

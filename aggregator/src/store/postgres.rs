@@ -12,7 +12,7 @@ mod schema;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use postgres::{Client, Config, NoTls};
+use postgres::{Client, Config, NoTls, Transaction};
 use stipple_catalog::{Catalogue, Phase, Week};
 
 use self::batch::Prepared;
@@ -136,6 +136,19 @@ fn words(error: &postgres::Error) -> String {
     }
 }
 
+/// A transaction that is alone in the store.
+fn locked(client: &mut Client) -> Result<Transaction<'_>, postgres::Error> {
+    let mut tx = client.transaction()?;
+    tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])?;
+    Ok(tx)
+}
+
+/// The tables of the store.
+fn tables(tx: &mut Transaction<'_>) -> Result<Vec<String>, postgres::Error> {
+    let tables = tx.query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'stipple'", &[])?;
+    Ok(tables.iter().map(|row| row.get(0)).collect())
+}
+
 impl Sink for Postgres {
     fn count(
         &mut self,
@@ -146,7 +159,8 @@ impl Sink for Postgres {
         let (mut window, mut closes) = (window, false);
         loop {
             window = window.closed_before(self.open);
-            let weeks: BTreeSet<Week> = window.admitted(reports).iter().map(|report| report.week).collect();
+            let admitted = window.admitted(reports);
+            let weeks: BTreeSet<Week> = admitted.iter().map(|report| report.week).collect();
             if window.oldest > self.open || !weeks.is_subset(&self.made) {
                 let (open, has_closed) = self.with(|client| batch::prepare(client, window.oldest, &weeks))?;
                 closes |= has_closed;
@@ -155,7 +169,8 @@ impl Sink for Postgres {
                 self.made = self.made.split_off(&open);
                 continue;
             }
-            let open = self.with_prepared(|client, known| batch::count(client, known, catalogue, window, reports))?;
+            let oldest = window.oldest;
+            let open = self.with_prepared(|client, known| batch::count(client, known, catalogue, oldest, &admitted))?;
             if open <= window.oldest {
                 return Ok((window, closes));
             }

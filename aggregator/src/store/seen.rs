@@ -224,7 +224,7 @@ pub(super) fn drop_before(conn: &Connection, oldest: Week) -> rusqlite::Result<(
 }
 
 /// Every table of ids, with its week.
-fn tables(conn: &Connection) -> rusqlite::Result<Vec<(String, Week)>> {
+pub(super) fn tables(conn: &Connection) -> rusqlite::Result<Vec<(String, Week)>> {
     let mut tables = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
     let names = tables.query_map([], |row| row.get::<_, String>(0))?;
     let with_week = |name: String| week_of(&name).map(|week| (name, week));

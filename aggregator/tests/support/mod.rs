@@ -3,6 +3,19 @@
 
 #![allow(dead_code, reason = "every test program uses a part of it")]
 
+/// Each of these on every kind of store.
+#[macro_export]
+macro_rules! on_every_store {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $name() { super::$name(&super::Place::new()); })*
+        }
+        mod postgres {
+            $(#[test] fn $name() { super::$name(&super::Place::with_postgres()); })*
+        }
+    };
+}
+
 mod postgres;
 pub mod proxy;
 pub mod redis;

@@ -7,10 +7,9 @@ use postgres::{Client, GenericClient, Row, Statement, Transaction};
 use stipple_catalog::{Catalogue, Week};
 use uuid::Uuid;
 
-use super::LOCK;
+use super::{LOCK, locked, tables};
 use crate::store::seen;
 use crate::sums::{Accepted, Sums};
-use crate::window::Window;
 
 /// Statements that are parsed once for each connection, by their text.
 pub(super) type Prepared = HashMap<String, Statement>;
@@ -31,14 +30,11 @@ pub(super) fn prepare(
     oldest: Week,
     weeks: &BTreeSet<Week>,
 ) -> Result<(Week, bool), postgres::Error> {
-    let mut tx = client.transaction()?;
-    tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])?;
+    let mut tx = locked(client)?;
     let before = open_from(&mut tx)?;
     let open = before.max(oldest);
     if open > before {
-        let tables = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'stipple' AND tablename LIKE 'seen\\_%'";
-        for row in tx.query(tables, &[])? {
-            let table: String = row.get(0);
+        for table in tables(&mut tx)? {
             if seen::week_of(&table).is_some_and(|week| week < open) {
                 tx.batch_execute(&format!("DROP TABLE stipple.{table}"))?;
             }
@@ -68,14 +64,14 @@ fn prepared(tx: &mut Transaction<'_>, prepared: &mut Prepared, sql: &str) -> Res
     Ok(statement)
 }
 
-/// Counts in one transaction what the window admits, and returns the oldest open week. When that is later than the window's,
-/// because another counter has closed a week meanwhile, nothing was counted.
+/// Counts reports of the weeks from `oldest` on, by week and id, in one transaction, and returns the oldest open week. When that
+/// is a later one, because another counter has closed a week meanwhile, nothing was counted.
 pub(super) fn count(
     client: &mut Client,
     known: &mut Prepared,
     catalogue: &Catalogue,
-    window: Window,
-    reports: &[Accepted],
+    oldest: Week,
+    reports: &[&Accepted],
 ) -> Result<Week, postgres::Error> {
     let mut tx = client.transaction()?;
     let lock = prepared(&mut tx, known, "SELECT pg_advisory_xact_lock_shared($1)")?;
@@ -83,13 +79,12 @@ pub(super) fn count(
     // A statement of its own, so that it sees what was committed before the lock was had.
     let sql = prepared(&mut tx, known, OPEN_FROM)?;
     let open = week_of(&tx.query_one(&sql, &[])?);
-    if open > window.oldest {
+    if open > oldest {
         return Ok(open);
     }
     let mut sums = Sums::default();
     // In the order of the keys, as everywhere, so that no two counters wait for each other.
-    let admitted = window.admitted(reports);
-    for of_week in admitted.chunk_by(|a, b| a.week == b.week) {
+    for of_week in reports.chunk_by(|a, b| a.week == b.week) {
         note(&mut tx, known, of_week, |report| sums.add(catalogue, report))?;
     }
     add(&mut tx, known, catalogue, &sums)?;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What an operator does to the tables: delete, add, look whether they are whole.
 
-use postgres::{Client, Transaction};
+use postgres::Client;
 use stipple_catalog::Week;
 
-use super::{LOCK, schema};
-use crate::store::{Overlap, Stored, seen};
+use super::{locked, schema, tables};
+use crate::store::{Overlap, Stored, orphaned, seen};
 
 /// Drops everything and begins anew.
 pub(super) fn delete_all(client: &mut Client, phase: &str) -> Result<(), postgres::Error> {
@@ -95,18 +95,5 @@ pub(super) fn faults(client: &mut Client) -> Result<Vec<String>, postgres::Error
     let orphans = "SELECT count(*) FROM stipple.counts c WHERE NOT EXISTS (SELECT FROM stipple.received r
          WHERE (r.metric, r.definition, r.week) = (c.metric, c.definition, c.week))";
     let orphans: i64 = client.query_one(orphans, &[])?.get(0);
-    let fault = format!("{orphans} cells are counted of metrics and weeks that have no reports");
-    Ok((orphans > 0).then_some(fault).into_iter().collect())
-}
-
-/// A transaction that is alone in the store.
-fn locked(client: &mut Client) -> Result<Transaction<'_>, postgres::Error> {
-    let mut tx = client.transaction()?;
-    tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])?;
-    Ok(tx)
-}
-
-fn tables(tx: &mut Transaction<'_>) -> Result<Vec<String>, postgres::Error> {
-    let tables = tx.query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'stipple'", &[])?;
-    Ok(tables.iter().map(|row| row.get(0)).collect())
+    Ok(orphaned(orphans).into_iter().collect())
 }

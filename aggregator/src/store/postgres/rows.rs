@@ -5,8 +5,8 @@ use postgres::error::SqlState;
 use postgres::{Client, IsolationLevel, Row};
 use stipple_catalog::Week;
 
-use super::{LOCK, SETTINGS};
-use crate::store::Stored;
+use super::{SETTINGS, locked, tables};
+use crate::store::{Stored, seen};
 
 /// Tables of ids up to this many rows are rewritten by [`Store::tidy`]. On a server that counts more, one transaction holds
 /// hundreds of reports and its number says as little.
@@ -14,15 +14,15 @@ const REWRITTEN: i64 = 200_000;
 
 /// Writes every row anew in the order of its key, in one transaction, and returns the tables.
 pub(super) fn rewrite(client: &mut Client) -> Result<Vec<String>, postgres::Error> {
-    let mut tx = client.transaction()?;
-    tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])?;
-    let tables = "SELECT tablename::text FROM pg_tables
-         WHERE schemaname = 'stipple' AND (tablename IN ('counts', 'received') OR tablename LIKE 'seen\\_%') ORDER BY 1";
+    let mut tx = locked(client)?;
     let mut rewritten = Vec::new();
-    for row in tx.query(tables, &[])? {
-        let table: String = row.get(0);
+    for table in tables(&mut tx)? {
+        let holds_ids = seen::week_of(&table).is_some();
+        if !holds_ids && !["counts", "received"].contains(&table.as_str()) {
+            continue;
+        }
         let few = format!("SELECT count(*) FROM (SELECT FROM stipple.{table} LIMIT {}) AS few", REWRITTEN + 1);
-        if table.starts_with("seen") && tx.query_one(&few, &[])?.get::<_, i64>(0) > REWRITTEN {
+        if holds_ids && tx.query_one(&few, &[])?.get::<_, i64>(0) > REWRITTEN {
             continue;
         }
         tx.batch_execute(&format!(

@@ -4,7 +4,7 @@
 use postgres::error::SqlState;
 use postgres::{Client, GenericClient, Transaction};
 
-use super::LOCK;
+use super::locked;
 
 /// Append only: a migration that was ever released is never edited. Each is numbered by its new schema version.
 const MIGRATIONS: [(i64, &str); 2] =
@@ -29,8 +29,7 @@ pub(super) fn version(client: &mut Client) -> Result<Option<i64>, postgres::Erro
 
 /// Brings the schema up to date; of several programs that start at once, one does.
 pub(super) fn migrate(client: &mut Client) -> Result<(), postgres::Error> {
-    let mut tx = client.transaction()?;
-    tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])?;
+    let mut tx = locked(client)?;
     let there = "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'stipple' AND tablename = 'meta')";
     let version: i64 = if tx.query_one(there, &[])?.get(0) {
         let row = tx.query_one("SELECT value FROM stipple.meta WHERE key = 'schema'", &[])?;

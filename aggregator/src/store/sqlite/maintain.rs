@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension as _, Transaction, TransactionBehavior};
 use stipple_catalog::{Phase, Week};
 
 use super::{MIGRATIONS, Sqlite};
-use crate::store::{Overlap, Stored, seen};
+use crate::store::{Overlap, Stored, orphaned, seen};
 
 impl Sqlite {
     /// Drops everything and begins anew. `false` when a reader keeps the journal.
@@ -81,8 +81,7 @@ impl Sqlite {
     /// Ids by week. An id that is being swept counts twice.
     pub(super) fn count_ids(&self) -> rusqlite::Result<Vec<(Week, u64)>> {
         let mut ids = std::collections::BTreeMap::<Week, u64>::new();
-        for table in tables(&self.conn)? {
-            let Some(week) = seen::week_of(&table) else { continue };
+        for (table, week) in seen::tables(&self.conn)? {
             let number = if table == seen::table(week) { "count(*)" } else { "coalesce(sum(length(ids)), 0) / 16" };
             let number =
                 self.conn.query_row(&format!("SELECT {number} FROM {table}"), [], |row| row.get::<_, i64>(0))?;
@@ -99,9 +98,7 @@ impl Sqlite {
         let orphans = "SELECT count(*) FROM counts WHERE (metric, definition, week) NOT IN
              (SELECT metric, definition, week FROM received)";
         let orphans: i64 = self.conn.query_row(orphans, [], |row| row.get(0))?;
-        if orphans > 0 {
-            faults.push(format!("{orphans} cells are counted of metrics and weeks that have no reports"));
-        }
+        faults.extend(orphaned(orphans));
         Ok(faults)
     }
 }
