@@ -6,7 +6,8 @@
 //! page keeps a light chart; and neither gives the SVG a role, a title or a description, which a screen reader needs. Here
 //! positions along the scale are percentages, heights are pixels and colours are the page's.
 
-use crate::estimate::{MetricEstimate, ValueEstimate};
+use crate::estimate::MetricEstimate;
+use crate::values::ValueEstimate;
 use crate::words::number;
 
 /// Bars that are drawn; the table has the rest.

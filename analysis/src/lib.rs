@@ -26,16 +26,19 @@ mod interval;
 mod output;
 mod report;
 mod share;
+mod span;
 mod table;
+mod values;
 mod words;
 
 pub use central::{Central, DELTA};
 pub use dataset::{Dataset, DatasetError, RowFault, WeekCounts};
-pub use estimate::{
-    Estimates, MetricEstimate, Options, Span, SpanError, TooFew, ValueEstimate, estimate, reports_needed,
-};
+pub use estimate::{Estimates, MetricEstimate, Options, TooFew, estimate};
 pub use exact::blaker;
 pub use interval::{Interval, Level, LevelError, student, wilson};
 pub use output::{COLUMNS, WriteError, json, write_all};
 pub use report::{report, write_report};
+pub use share::{Intervals, ShareIntervals};
+pub use span::{Span, SpanError};
 pub use table::write_table;
+pub use values::{ValueEstimate, reports_needed, values};

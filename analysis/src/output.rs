@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
-use crate::estimate::{Estimates, MetricEstimate, ValueEstimate};
+use crate::estimate::{Estimates, MetricEstimate};
+use crate::values::ValueEstimate;
 
 /// The columns, in order.
 pub const COLUMNS: [&str; 18] = [

@@ -15,18 +15,18 @@ const LARGE: f64 = 100.0;
 
 /// The intervals of one value's share.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct ShareIntervals {
+pub struct ShareIntervals {
     /// holds this share at the level
-    pub(crate) pointwise: Interval,
+    pub pointwise: Interval,
     /// holds, together with those of all other values, all shares at the level
-    pub(crate) simultaneous: Interval,
+    pub simultaneous: Interval,
     /// half the width of the pointwise one before it was cut
-    pub(crate) margin: f64,
+    pub margin: f64,
 }
 
 /// Makes the intervals of all values of a metric, which share n and the constants. Values with equal hits have equal intervals, so
 /// each is computed once.
-pub(crate) struct Intervals {
+pub struct Intervals {
     n: u64,
     support: Support,
     /// for one value
@@ -38,12 +38,13 @@ pub(crate) struct Intervals {
 
 impl Intervals {
     /// For `n > 0` reports and a dictionary of so many values.
-    pub(crate) fn new(n: u64, support: Support, level: Level, values: usize) -> Self {
+    #[must_use]
+    pub fn new(n: u64, support: Support, level: Level, values: usize) -> Self {
         Self { n, support, one: level, all: level.of_each(values), made: HashMap::new() }
     }
 
-    /// The intervals of a value that so many reports support.
-    pub(crate) fn of(&mut self, hits: u64) -> ShareIntervals {
+    /// The intervals of a value that so many reports support, at most n.
+    pub fn of(&mut self, hits: u64) -> ShareIntervals {
         if let Some(made) = self.made.get(&hits) {
             return *made;
         }

@@ -6,7 +6,8 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 use crate::central::Central;
-use crate::estimate::{Estimates, MetricEstimate, ValueEstimate};
+use crate::estimate::{Estimates, MetricEstimate};
+use crate::values::ValueEstimate;
 use crate::words::{grouped, number};
 
 /// Rows of a long dictionary that are shown.
