@@ -17,18 +17,28 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod asked;
 mod chart;
+mod columns;
+mod compare;
 mod dataset;
 mod estimate;
 mod interval;
+mod lines;
 mod output;
+mod plan;
 mod report;
 mod table;
 mod words;
 
+pub use asked::{AskedArguments, PlanningError};
+pub use compare::{Along, CompareArguments, Compared, Distribution, ServerCost, compare, run_compare};
 pub use dataset::{Dataset, DatasetError, RowFault, WeekCounts};
 pub use estimate::{Estimates, MetricEstimate, Options, Span, ValueEstimate, estimate};
 pub use interval::{Interval, Level, LevelError, student, wilson};
 pub use output::{COLUMNS, WriteError, json, write_all};
+pub use plan::{
+    Best, BudgetMargins, BudgetPlan, Drawn, Estimated, Margins, MetricPlan, Needed, Plan, PlanArguments, run_plan,
+};
 pub use report::{report, write_report};
 pub use table::write_table;
