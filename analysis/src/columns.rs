@@ -19,7 +19,7 @@ pub(crate) fn write_columns(rows: &[Vec<String>], left: usize, out: &mut dyn Wri
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
             let gap = " ".repeat(width.saturating_sub(cell.width()));
             let (before, after) = if column < left { ("", gap.as_str()) } else { (gap.as_str(), "") };
-            line.push_str(&format!("  {before}{cell}{after}"));
+            line.extend(["  ", before, cell.as_str(), after]);
         }
         writeln!(out, "{}", line.trim_end())?;
     }

@@ -73,6 +73,7 @@ fn drawn(plot: &Plot<'_>, lines: &[Line]) -> Result<String, Box<dyn Error>> {
         let mut mesh = chart.configure_mesh();
         mesh.x_desc(plot.x).y_desc(plot.y).label_style(FONT);
         mesh.x_label_formatter(&label).y_label_formatter(&label).draw()?;
+        let width = if lines.len() > COLOURS.len() { 1 } else { 2 };
         let mut names: Vec<&str> = Vec::new();
         for line in lines {
             let known = names.iter().position(|name| *name == line.name);
@@ -84,7 +85,7 @@ fn drawn(plot: &Plot<'_>, lines: &[Line]) -> Result<String, Box<dyn Error>> {
                 right.draw(&Text::new(line.name.as_str(), (28, height - 6), FONT))?;
                 names.push(&line.name);
             }
-            chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?;
+            chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(width)))?;
             chart.draw_series(line.mark.iter().map(|&point| Circle::new(point, 4, colour.filled())))?;
         }
         area.present()?;

@@ -56,7 +56,9 @@ const YES_OR_NO: &str = "mechanism = \"randomised-response\"\n[domain]\nkind = \
 fn exact_chances(losses: &[u32]) -> Vec<f64> {
     fn walk(losses: &[u32], left: &mut Vec<usize>, budget: u32, taken: &mut Vec<usize>, counts: &mut Vec<u32>) -> u32 {
         if left.is_empty() {
-            taken.iter().for_each(|&i| counts[i] += 1);
+            for &taken in taken.iter() {
+                counts[taken] += 1;
+            }
             return 1;
         }
         let mut orders = 0;
@@ -120,6 +122,9 @@ fn a_draw_without_a_choice_has_no_error() {
     assert!((margin(0, "more_epsilon").unwrap() / now - (error(2.0) / error(4.0)).sqrt()).abs() < 1e-6);
 }
 
+/// Draws one workstation's true value.
+type Truth = Box<dyn Fn(&mut ChaCha20Rng) -> Value>;
+
 const ROUNDS: u64 = 400;
 const REPORTS: u64 = 500;
 
@@ -162,7 +167,7 @@ fn planned_margins_are_those_of_simulated_collections() {
         let scale = (number(&metric["reports_epoch"]) / REPORTS as f64).sqrt();
         let margin = |truth: &str| number(&metric["margins_epoch"][truth]) * scale;
         let size = definition.mechanism.values() as u32;
-        let (half, uniform): (fn(&mut ChaCha20Rng) -> Value, Box<dyn Fn(&mut ChaCha20Rng) -> Value>) = match id {
+        let (half, uniform): (fn(&mut ChaCha20Rng) -> Value, Truth) = match id {
             "usage.tools" => (
                 |rng| Value::Set(if rng.random() { vec![0] } else { vec![1] }),
                 Box::new(move |rng| {

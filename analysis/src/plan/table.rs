@@ -73,7 +73,7 @@ fn margins(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     for metric in &plan.metrics {
         let mut cells = vec![metric.metric.clone()];
         for margins in [metric.margins_week, metric.margins_epoch] {
-            let each = margins.map(|m| [m.nobody, m.uniform, m.half].map(Some)).unwrap_or([None; 3]);
+            let each = margins.map_or([None; 3], |m| [m.nobody, m.uniform, m.half].map(Some));
             cells.extend(each.map(|margin| shown(margin, metric)));
         }
         if let Some(needed) = metric.needed {
