@@ -54,7 +54,9 @@ fn a_draw_fills_the_budget() {
     for _ in 0..1000 {
         let drawn = catalogue.draw(TODAY, &mut rng);
         let mut budget = Budget::new(catalogue.epsilon_epoch, []);
-        drawn.iter().for_each(|definition| budget.spend(definition.epsilon).unwrap());
+        for definition in &drawn {
+            budget.spend(definition.epsilon).unwrap();
+        }
         let ids: BTreeSet<&str> = drawn.iter().map(|definition| definition.id.as_str()).collect();
         assert_eq!(ids.len(), drawn.len(), "none twice");
         for other in catalogue.active(TODAY).filter(|other| !ids.contains(other.id.as_str())) {
