@@ -64,7 +64,10 @@ fn main() {
             }
         }
     }
-    println!("\n{cells} cells: least coverage {:.2} %, widest {widest:.3} times Wald's where Wald's covers 94 %.", 100.0 * least);
+    println!(
+        "\n{cells} cells: least coverage {:.2} %, widest {widest:.3} times Wald's where Wald's covers 94 %.",
+        100.0 * least
+    );
     if failed > 0 {
         eprintln!("{failed} cells miss the goal");
         std::process::exit(1);
@@ -81,7 +84,8 @@ fn mechanisms() -> Vec<(&'static str, Make)> {
     fn bound(m: u64) -> Bound {
         Bound::try_from(m).unwrap()
     }
-    let grr = |d| Box::new(move |e: Epsilon| Mechanism::RandomisedResponse(RandomisedResponse::new(size(d), e.weights())));
+    let grr =
+        |d| Box::new(move |e: Epsilon| Mechanism::RandomisedResponse(RandomisedResponse::new(size(d), e.weights())));
     vec![
         ("randomised-response, 2 values", grr(2)),
         ("randomised-response, 10 values", grr(10)),
@@ -168,7 +172,8 @@ fn drawn(mechanism: &Mechanism, unbiased: &[f64], n: u64, share: f64, z: f64) ->
         let counts = multinomial(n, &chances, &mut rng);
         let (interval, estimate, half) = *known.entry(counts).or_insert_with_key(|counts| {
             let interval = values(mechanism, Vec::new(), false, counts, n, Level::USUAL)[0].interval;
-            let moment = |power| counts.iter().zip(unbiased).map(|(&c, y)| c as f64 * y.powi(power)).sum::<f64>() / count;
+            let moment =
+                |power| counts.iter().zip(unbiased).map(|(&c, y)| c as f64 * y.powi(power)).sum::<f64>() / count;
             let estimate = moment(1);
             (interval, estimate, z * ((moment(2) - estimate * estimate).max(0.0) / (count - 1.0)).sqrt())
         });

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use stipple_analysis::{Dataset, DatasetError, Estimates, Level, Options, Span, WriteError};
+use stipple_analysis::{
+    CompareArguments, Dataset, DatasetError, Estimates, Level, Options, PlanArguments, PlanningError, Span, WriteError,
+    run_compare, run_plan,
+};
 use stipple_catalog::{Catalogue, CatalogueError, default_folder};
 
 /// Estimates with error bounds from the noised counts that a Stipple aggregator exports.
@@ -81,6 +84,10 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Show mechanisms side by side: error, bytes and what they cost the server.
+    Compare(CompareArguments),
+    /// Show what a collection would tell, before anything is collected.
+    Plan(Box<PlanArguments>),
 }
 
 /// What ends the program, by exit code.
@@ -92,18 +99,26 @@ enum Failure {
     Catalogue(#[from] CatalogueError),
     #[error(transparent)]
     Output(#[from] WriteError),
+    #[error(transparent)]
+    Planning(#[from] PlanningError),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Estimate { input, out, by_week, json } => estimate(&input, &out, by_week, json),
         Command::Report { input, out } => report(&input, &out),
+        Command::Compare(arguments) => run_compare(&arguments, &mut io::stdout().lock()).map_err(Failure::from),
+        Command::Plan(arguments) => run_plan(&arguments, &mut io::stdout().lock()).map_err(Failure::from),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("stipple-analysis: {failure}");
-            ExitCode::from(if matches!(failure, Failure::Output(_)) { 2 } else { 1 })
+            ExitCode::from(match failure {
+                Failure::Output(_) => 2,
+                Failure::Planning(error) => error.exit_code(),
+                Failure::Dataset(_) | Failure::Catalogue(_) => 1,
+            })
         }
     }
 }
