@@ -10,6 +10,7 @@ use stipple_ldp::{Debias, Mechanism};
 use crate::central::{Bounds, Central};
 use crate::dataset::{Dataset, WeekCounts};
 use crate::interval::Level;
+use crate::quantile::{Quantile, quantiles};
 use crate::span::Span;
 use crate::values::{ValueEstimate, reports_needed, values};
 
@@ -41,6 +42,8 @@ pub struct MetricEstimate<'c> {
     pub level: Level,
     /// one entry for every value of the dictionary, or the single entry `mean`
     pub values: Vec<ValueEstimate>,
+    /// where a quarter, half, three quarters and nine tenths of the computers lie; empty for values without an order
+    pub quantiles: Vec<Quantile>,
     /// what the counts tell a reader about one reporter, if the reports are really shuffled; `None` unless asked for
     pub central: Option<Central>,
     /// the share of reporters that [`Self::moved`] supposes to lie
@@ -181,7 +184,8 @@ impl<'c> Pooled<'c> {
         let Options { level, liars, .. } = options;
         let (values, moved) = (self.values(level), moved(&definition.mechanism));
         let central = options.delta.map(|delta| bounds.central(definition, reports, delta));
-        MetricEstimate { definition, span, reports, level, values, central, liars, moved: liars * moved }
+        let (quantiles, moved) = (quantiles(self, level), liars * moved);
+        MetricEstimate { definition, span, reports, level, values, quantiles, central, liars, moved }
     }
 
     /// The estimates of all values.

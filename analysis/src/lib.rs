@@ -30,6 +30,7 @@ mod interval;
 mod lines;
 mod output;
 mod plan;
+mod quantile;
 mod report;
 mod share;
 mod significance;
@@ -51,6 +52,7 @@ pub use output::{COLUMNS, WriteError, json, write_all};
 pub use plan::{
     Best, BudgetMargins, BudgetPlan, Drawn, Estimated, Margins, MetricPlan, Needed, Plan, PlanArguments, run_plan,
 };
+pub use quantile::{QUANTILES, Quantile};
 pub use report::{report, write_report};
 pub use share::{Intervals, ShareIntervals};
 pub use span::{Span, SpanError};

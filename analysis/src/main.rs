@@ -71,7 +71,7 @@ fn fraction(text: &str) -> Result<f64, String> {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Write estimates.csv, estimates.json and estimates.parquet, and print a table.
+    /// Write estimates.csv, estimates.json, estimates.parquet and quantiles.csv, and print a table.
     Estimate {
         #[command(flatten)]
         input: Input,

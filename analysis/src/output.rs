@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use polars::prelude::*;
 
 use crate::estimate::{Estimates, MetricEstimate};
+use crate::quantile::Quantile;
 use crate::values::ValueEstimate;
 
 /// The columns, in order.
@@ -42,13 +43,14 @@ pub struct WriteError {
     pub source: std::io::Error,
 }
 
-/// Writes `estimates.csv`, `estimates.json` and `estimates.parquet` into a folder, which is made if need be.
+/// Writes `estimates.csv`, `estimates.json`, `estimates.parquet` and `quantiles.csv` into a folder, which is made if need be.
 ///
 /// # Errors
 /// [`WriteError`] naming the file.
 pub fn write_all(estimates: &Estimates<'_>, folder: &Path) -> Result<(), WriteError> {
     std::fs::create_dir_all(folder).map_err(|source| WriteError { path: folder.to_owned(), source })?;
     let mut table = table(estimates).map_err(|error| WriteError { path: folder.to_owned(), source: io(error) })?;
+    write_file(&folder.join("quantiles.csv"), |file| write_quantiles(estimates, file))?;
     write_file(&folder.join("estimates.csv"), |file| CsvWriter::new(file).finish(&mut table))?;
     write_file(&folder.join("estimates.json"), |file| write_json(&mut table, file))?;
     write_file(&folder.join("estimates.parquet"), |file| ParquetWriter::new(file).finish(&mut table).map(|_| ()))
@@ -92,6 +94,31 @@ fn io(error: PolarsError) -> std::io::Error {
         PolarsError::IO { error, .. } => std::io::Error::new(error.kind(), error.to_string()),
         other => std::io::Error::other(other.to_string()),
     }
+}
+
+/// The rows of `quantiles.csv`.
+fn write_quantiles(estimates: &Estimates<'_>, out: &mut dyn Write) -> PolarsResult<()> {
+    let rows: Vec<_> = estimates
+        .metrics
+        .iter()
+        .flat_map(|metric| metric.quantiles.iter().map(move |quantile| (metric, quantile)))
+        .collect();
+    let text = |name: &str, get: &dyn Fn(&MetricEstimate<'_>, &Quantile) -> String| {
+        Column::new(name.into(), rows.iter().map(|(metric, quantile)| get(metric, quantile)).collect::<Vec<_>>())
+    };
+    let columns = vec![
+        text("metric", &|metric, _| metric.definition.id.clone()),
+        text("weeks", &|metric, _| metric.span.to_string()),
+        Column::new(
+            "per_cent".into(),
+            rows.iter().map(|(_, quantile)| u32::from(quantile.per_cent)).collect::<Vec<_>>(),
+        ),
+        text("class", &|_, quantile| quantile.class.clone()),
+        text("lower", &|_, quantile| quantile.lower.clone()),
+        text("upper", &|_, quantile| quantile.upper.clone()),
+        Column::new("reports".into(), rows.iter().map(|(metric, _)| metric.reports).collect::<Vec<_>>()),
+    ];
+    CsvWriter::new(out).finish(&mut DataFrame::new(rows.len(), columns)?)
 }
 
 /// The table that all three formats hold.

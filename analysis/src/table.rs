@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::central::Central;
 use crate::estimate::{Estimates, MetricEstimate};
+use crate::quantile::Quantile;
 use crate::values::ValueEstimate;
 use crate::words::{grouped, number};
 
@@ -36,6 +37,9 @@ fn write_metric(metric: &MetricEstimate<'_>, out: &mut dyn Write) -> io::Result<
     writeln!(out, "  {}", definition.question)?;
     writeln!(out, "  {} {plural}, {}, epsilon {}", grouped(metric.reports), metric.span, definition.epsilon)?;
     writeln!(out, "  {}", beside(metric))?;
+    if !metric.quantiles.is_empty() {
+        writeln!(out, "  {}", metric.quantiles.iter().map(quantile).collect::<Vec<_>>().join("; "))?;
+    }
     let ranked = metric.ranked();
     // One more row costs no more than the line that would say so.
     let shown = if ranked.len() <= SHOWN + 1 { ranked.len() } else { SHOWN };
@@ -55,6 +59,16 @@ fn write_metric(metric: &MetricEstimate<'_>, out: &mut dyn Write) -> io::Result<
         writeln!(out, "  … and {} more (in estimates.csv)", ranked.len() - shown)?;
     }
     Ok(())
+}
+
+/// Where a quantile lies, and where it may.
+fn quantile(quantile: &Quantile) -> String {
+    let Quantile { per_cent, class, lower, upper } = quantile;
+    if lower == upper {
+        format!("{per_cent} % at {class}")
+    } else {
+        format!("{per_cent} % at {class} ({lower} to {upper})")
+    }
 }
 
 /// What stands beside every estimate: the guarantee to readers, and what liars could do.

@@ -63,7 +63,11 @@ pub fn catalogue_of(metrics: &[(&str, &str, &str, f64)]) -> (TempDir, Catalogue)
         } else {
             "last"
         };
-        let payload = if aggregate == "count" { "" } else { "s" };
+        let payload = match aggregate {
+            "count" => "",
+            _ if rest.contains("kind = \"buckets\"") => "t",
+            _ => "s",
+        };
         let text = format!(
             "id = \"{category}.{name}\"\ntitle = \"The {name}\"\nquestion = \"What about the {name}?\"\ncategory = \"{category}\"\n\
              owner = \"Testers\"\napproval = \"https://example.org/approved/{name}\"\nintroduced = 2026-01-01\n\
