@@ -7,7 +7,7 @@ SEEDS ?= 20
 SECONDS ?= 600
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: demo test bench peers tables notebooks coverage fuzz audit lint setup clean
+.PHONY: demo test bench peers tables notebooks coverage coverage-study fuzz audit lint setup clean
 
 ## demo: from a D-Bus event to a published estimate (CLIENTS=20000 SEED=1)
 demo: setup
@@ -58,6 +58,10 @@ notebooks: setup
 coverage: setup
 	cargo build --locked
 	target/debug/stipple-demo --clients $(CLIENTS) --seed $(SEED) --repeat $(SEEDS) --population-only --out target/coverage
+
+## coverage-study: do the intervals hold what they promise? Every mechanism, as docs/coverage.md
+coverage-study: setup
+	cargo run --locked --release -p stipple-analysis --example coverage >docs/coverage.md
 
 ## fuzz: every decoder with any bytes, each for SECONDS=600; needs cargo install cargo-fuzz
 fuzz: setup

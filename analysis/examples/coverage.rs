@@ -15,7 +15,10 @@ use rand::rngs::ChaCha20Rng;
 use rand_distr::{Binomial, Distribution as _};
 use statrs::distribution::{ContinuousCDF as _, Normal};
 use stipple_analysis::{Interval, Intervals, Level, values};
-use stipple_ldp::*;
+use stipple_ldp::{
+    Bound, Collision, Debias, DomainSize, Epsilon, HybridMean, Mechanism, OneBitMean, PrivSet, ProjectiveGeometry,
+    RandomisedResponse, SquareWave, SubsetSelection, Support, TruncatedGeometric,
+};
 
 const EPSILONS: [f64; 4] = [0.5, 1.0, 2.0, 4.0];
 const REPORTS: [u64; 3] = [100, 1000, 100_000];

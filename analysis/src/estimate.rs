@@ -116,26 +116,44 @@ pub fn estimate<'c>(dataset: &Dataset, catalogue: &'c Catalogue, options: Option
     let mut estimates = Estimates { metrics: Vec::new(), without_reports: Vec::new(), too_few: Vec::new() };
     let mut bounds = Bounds::default();
     for definition in catalogue.definitions() {
-        let weeks: Vec<&WeekCounts> = dataset
-            .weeks(&definition.id)
-            .iter()
-            .filter(|week| week.reports > 0 && options.span.is_none_or(|span| span.holds(week.week)))
-            .collect();
-        if weeks.is_empty() {
+        let spans: Vec<Pooled<'_>> = if options.by_week {
+            weekly(dataset, definition, options.span)
+        } else {
+            pool(dataset, definition, options.span).into_iter().collect()
+        };
+        if spans.is_empty() {
             estimates.without_reports.push(&definition.id);
         }
-        for weeks in weeks.chunks(if options.by_week { 1 } else { weeks.len().max(1) }) {
-            let Some(pooled) = Pooled::new(definition, weeks) else { continue };
-            let Pooled { span, reports, .. } = pooled;
-            let needed = reports_needed(&definition.mechanism, options.level);
-            if reports < needed {
-                estimates.too_few.push(TooFew { metric: &definition.id, span, reports, needed });
-            } else {
-                estimates.metrics.push(pooled.estimate(options, &mut bounds));
+        for pooled in spans {
+            match too_few(&pooled, options.level) {
+                Some(few) => estimates.too_few.push(few),
+                None => estimates.metrics.push(pooled.estimate(options, &mut bounds)),
             }
         }
     }
     estimates
+}
+
+/// The weeks of a metric that have reports and lie in a span, each apart.
+pub(crate) fn weekly<'c>(dataset: &Dataset, definition: &'c Definition, span: Option<Span>) -> Vec<Pooled<'c>> {
+    weeks(dataset, definition, span).into_iter().filter_map(|week| Pooled::new(definition, &[week])).collect()
+}
+
+/// All weeks of a metric that lie in a span, summed; `None` without a report.
+pub(crate) fn pool<'c>(dataset: &Dataset, definition: &'c Definition, span: Option<Span>) -> Option<Pooled<'c>> {
+    Pooled::new(definition, &weeks(dataset, definition, span))
+}
+
+fn weeks<'d>(dataset: &'d Dataset, definition: &Definition, span: Option<Span>) -> Vec<&'d WeekCounts> {
+    let wanted = |week: &&WeekCounts| week.reports > 0 && span.is_none_or(|span| span.holds(week.week));
+    dataset.weeks(&definition.id).iter().filter(wanted).collect()
+}
+
+/// What is said of counts with too few reports.
+pub(crate) fn too_few<'c>(pooled: &Pooled<'c>, level: Level) -> Option<TooFew<'c>> {
+    let Pooled { definition, span, reports, .. } = *pooled;
+    let needed = reports_needed(&definition.mechanism, level);
+    (reports < needed).then_some(TooFew { metric: &definition.id, span, reports, needed })
 }
 
 /// The counts of a metric, summed over weeks.

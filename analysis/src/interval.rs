@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 /// A confidence level: the share of intervals that are to cover the truth, from 0.5 to 0.9999.
@@ -16,7 +17,7 @@ pub struct Level(f64);
 pub struct LevelError(String);
 
 /// An interval with its lower end first.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Interval {
     /// the lower end
     pub lower: f64,

@@ -19,6 +19,7 @@
 
 mod asked;
 mod central;
+mod change;
 mod chart;
 mod columns;
 mod compare;
@@ -31,13 +32,16 @@ mod output;
 mod plan;
 mod report;
 mod share;
+mod significance;
 mod span;
 mod table;
+mod trend;
 mod values;
 mod words;
 
 pub use asked::{AskedArguments, PlanningError};
 pub use central::{Central, DELTA};
+pub use change::{Changes, ValueChange, change, write_changes};
 pub use compare::{Along, CompareArguments, Compared, Distribution, ServerCost, compare, run_compare};
 pub use dataset::{Dataset, DatasetError, RowFault, WeekCounts};
 pub use estimate::{Estimates, MetricEstimate, Options, TooFew, estimate};
@@ -51,4 +55,5 @@ pub use report::{report, write_report};
 pub use share::{Intervals, ShareIntervals};
 pub use span::{Span, SpanError};
 pub use table::write_table;
+pub use trend::{LEAST_WEEKS, Trend, trends, write_trends};
 pub use values::{ValueEstimate, reports_needed, values};

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
 use stipple_analysis::{
-    CompareArguments, Dataset, DatasetError, Estimates, Level, Options, PlanArguments, PlanningError, Span, WriteError,
-    run_compare, run_plan,
+    CompareArguments, Dataset, DatasetError, Estimates, Level, Options, PlanArguments, PlanningError, Span, TooFew,
+    WriteError, run_compare, run_plan,
 };
 use stipple_catalog::{Catalogue, CatalogueError, default_folder};
 
@@ -19,6 +20,7 @@ use stipple_catalog::{Catalogue, CatalogueError, default_folder};
     after_help = "Examples:\n  \
     stipple-analysis estimate --counts target/demo --catalog catalog/metrics --out target/demo\n  \
     stipple-analysis report --counts target/demo --catalog catalog/metrics --out report.html\n  \
+    stipple-analysis change --counts target/demo --from 2026-W30..2026-W42 --to 2026-W43..2026-W55\n  \
     stipple-analysis compare --domain 1000 --epsilon 1\n  \
     stipple-analysis plan --catalog catalog/metrics --workstations 1000000 --budgets 2,4,8\n\n\
     Exit codes: 0 done, 1 faults in the counts or the catalogue, 2 wrong usage or an output that cannot be written."
@@ -28,8 +30,9 @@ struct Arguments {
     command: Command,
 }
 
+/// What is read, and how sure to be.
 #[derive(Args)]
-struct Input {
+struct Source {
     /// The folder with counts.csv and manifest.json.
     #[arg(long)]
     counts: PathBuf,
@@ -39,6 +42,12 @@ struct Input {
     /// The confidence level of the intervals.
     #[arg(long, default_value = "0.95")]
     level: Level,
+}
+
+#[derive(Args)]
+struct Input {
+    #[command(flatten)]
+    source: Source,
     /// Only these weeks, as 2026-W30..2026-W42 or one week [default: all].
     #[arg(long)]
     weeks: Option<Span>,
@@ -53,7 +62,7 @@ struct Input {
 impl Input {
     const fn options(&self, by_week: bool) -> Options {
         let delta = Some(self.delta);
-        Options { level: self.level, by_week, span: self.weeks, liars: self.liars, delta }
+        Options { level: self.source.level, by_week, span: self.weeks, liars: self.liars, delta }
     }
 }
 
@@ -86,6 +95,31 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Compare two spans of weeks: differences and ratios with intervals, and a test of each.
+    Change {
+        #[command(flatten)]
+        input: Source,
+        /// The weeks before, as 2026-W30..2026-W42 or one week.
+        #[arg(long)]
+        from: Span,
+        /// The weeks after.
+        #[arg(long)]
+        to: Span,
+        /// Print JSON instead of the table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Draw a line through the weeks of every value, and test whether it rises or falls.
+    Trend {
+        #[command(flatten)]
+        input: Source,
+        /// Only these weeks [default: all].
+        #[arg(long)]
+        weeks: Option<Span>,
+        /// Print JSON instead of the table.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show mechanisms side by side: error, bytes and what they cost the server.
     Compare(CompareArguments),
     /// Show what a collection would tell, before anything is collected.
@@ -109,6 +143,8 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Estimate { input, out, by_week, json } => estimate(&input, &out, by_week, json),
         Command::Report { input, out } => report(&input, &out),
+        Command::Change { input, from, to, json } => change(&input, [from, to], json),
+        Command::Trend { input, weeks, json } => trend(&input, weeks, json),
         Command::Compare(arguments) => run_compare(&arguments, &mut io::stdout().lock()).map_err(Failure::from),
         Command::Plan(arguments) => run_plan(&arguments, &mut io::stdout().lock()).map_err(Failure::from),
     };
@@ -125,14 +161,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn load(input: &Input) -> Result<(Dataset, Catalogue), Failure> {
+fn load(input: &Source) -> Result<(Dataset, Catalogue), Failure> {
     let catalogue = Catalogue::load(&input.catalog.clone().unwrap_or_else(default_folder))?;
     let dataset = Dataset::load(&input.counts, &catalogue)?;
     Ok((dataset, catalogue))
 }
 
 fn estimate(input: &Input, out: &Path, by_week: bool, as_json: bool) -> Result<(), Failure> {
-    let (dataset, catalogue) = load(input)?;
+    let (dataset, catalogue) = load(&input.source)?;
     let estimates = stipple_analysis::estimate(&dataset, &catalogue, input.options(by_week));
     note_missing(&estimates);
     stipple_analysis::write_all(&estimates, out)?;
@@ -148,7 +184,7 @@ fn estimate(input: &Input, out: &Path, by_week: bool, as_json: bool) -> Result<(
 }
 
 fn report(input: &Input, out: &Path) -> Result<(), Failure> {
-    let (dataset, catalogue) = load(input)?;
+    let (dataset, catalogue) = load(&input.source)?;
     let estimates = stipple_analysis::estimate(&dataset, &catalogue, input.options(false));
     note_missing(&estimates);
     stipple_analysis::write_report(&dataset, &estimates, out)?;
@@ -156,15 +192,45 @@ fn report(input: &Input, out: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+fn change(input: &Source, spans: [Span; 2], as_json: bool) -> Result<(), Failure> {
+    let (dataset, catalogue) = load(input)?;
+    let changes = stipple_analysis::change(&dataset, &catalogue, spans, input.level);
+    note_few(&changes.too_few);
+    print(as_json.then_some(&changes.rows), |out| stipple_analysis::write_changes(&changes, &catalogue, out));
+    Ok(())
+}
+
+fn trend(input: &Source, weeks: Option<Span>, as_json: bool) -> Result<(), Failure> {
+    let (dataset, catalogue) = load(input)?;
+    let trends = stipple_analysis::trends(&dataset, &catalogue, weeks, input.level);
+    print(as_json.then_some(&trends), |out| stipple_analysis::write_trends(&trends, &catalogue, out));
+    Ok(())
+}
+
+/// Prints rows as JSON, or a table. A reader of our output that went away is no fault.
+fn print<T: Serialize>(rows: Option<&Vec<T>>, table: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+    let mut stdout = io::stdout().lock();
+    let _ = match rows {
+        Some(rows) => {
+            serde_json::to_writer_pretty(&mut stdout, rows).map_err(io::Error::from).and_then(|()| writeln!(stdout))
+        }
+        None => table(&mut stdout),
+    };
+}
+
 fn note_missing(estimates: &Estimates<'_>) {
     if !estimates.without_reports.is_empty() {
         eprintln!("stipple-analysis: no report yet, left out: {}", estimates.without_reports.join(", "));
     }
-    // Week by week there can be a thousand of them.
-    for few in estimates.too_few.iter().take(5) {
+    note_few(&estimates.too_few);
+}
+
+/// Week by week there can be a thousand of them.
+fn note_few(too_few: &[TooFew<'_>]) {
+    for few in too_few.iter().take(5) {
         eprintln!("stipple-analysis: {few}");
     }
-    if let Some(more) = estimates.too_few.len().checked_sub(5).filter(|&more| more > 0) {
-        eprintln!("stipple-analysis: and {more} more with too few reports; pool more weeks");
+    if too_few.len() > 5 {
+        eprintln!("stipple-analysis: and {} more with too few reports; pool more weeks", too_few.len() - 5);
     }
 }

@@ -58,6 +58,12 @@ impl Intervals {
         made
     }
 
+    /// The pointwise interval, not cut to the possible range.
+    pub(crate) fn whole(&self, hits: u64) -> Interval {
+        let Interval { lower, upper } = self.reported(hits, self.one);
+        Interval { lower: self.support.share(lower), upper: self.support.share(upper) }
+    }
+
     /// The interval cut to [0, 1]. Its upper end is never lower than that of reports which one standard deviation of bad luck
     /// carried below what a share of 0 supports on average, and its lower end not higher than that of as much luck above 1
     /// (power-constrained limits: Cowan, Cranmer, Gross and Vitells, arXiv 1105.3166, 2011): an interval wholly outside
