@@ -31,6 +31,9 @@ pub(crate) fn significant(x: f64) -> String {
     if !x.is_finite() {
         return "–".to_owned();
     }
+    if x.abs() >= 1e7 {
+        return format!("{x:.3e}");
+    }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 to 9")]
     let decimals = (3.0 - x.abs().max(1e-9).log10().floor()).clamp(0.0, 9.0) as usize;
     format!("{x:.decimals$}")
@@ -54,6 +57,6 @@ mod tests {
             [339.54, 3.67512, 0.07841, 0.0, 23456.7].map(significant),
             ["339.5", "3.675", "0.07841", "0.000000000", "23457"]
         );
-        assert_eq!(significant(f64::INFINITY), "–");
+        assert_eq!([1.300_5e17, f64::INFINITY].map(significant), ["1.300e17", "–"]);
     }
 }

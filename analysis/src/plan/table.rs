@@ -8,10 +8,11 @@ use crate::columns::write_columns;
 use crate::words::{grouped, number};
 
 pub(super) fn print(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
-    let (workstations, response) = (grouped(plan.workstations), number(plan.response * 100.0, 0));
+    let (workstations, response) = (grouped(plan.workstations), (plan.response * 1e4).round() / 100.0);
     let budget = plan.epsilon_epoch.map_or(String::new(), |budget| format!(", epsilon {budget} an epoch of 26 weeks"));
     let title = plan.catalogue.as_ref().map_or(String::new(), |title| format!("{title}: "));
-    writeln!(out, "{title}{workstations} workstations, {response} % of what is drawn is reported{budget}")?;
+    let plural = if plan.workstations == 1 { "" } else { "s" };
+    writeln!(out, "{title}{workstations} workstation{plural}, {response} % of what is drawn is reported{budget}")?;
     if let (Some(metrics), Some(draws), Some(seed)) = (plan.metrics_drawn, plan.draws, plan.seed) {
         let error = plan.metrics.iter().map(|metric| metric.drawn.standard_error).fold(0.0, f64::max);
         let (all, draws) = (plan.metrics.len(), grouped(draws.into()));
