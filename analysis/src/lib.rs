@@ -17,12 +17,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod audit;
 mod chart;
 mod dataset;
 mod estimate;
 mod interval;
 mod output;
 mod report;
+pub mod simulate;
 mod table;
 mod words;
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use stipple_analysis::audit::{AuditArguments, audit_command};
+use stipple_analysis::simulate::{SimulateArguments, simulate_command};
 use stipple_analysis::{Dataset, DatasetError, Estimates, Level, Options, WriteError};
 use stipple_catalog::{Catalogue, CatalogueError, default_folder};
 
@@ -60,6 +62,10 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Send a whole population through the catalogue, and show truth beside estimate.
+    Simulate(SimulateArguments),
+    /// Bound from below how much a mechanism, or anybody's client, gives away.
+    Audit(AuditArguments),
 }
 
 /// What ends the program, by exit code.
@@ -77,6 +83,8 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Estimate { input, out, by_week, json } => estimate(&input, &out, by_week, json),
         Command::Report { input, out } => report(&input, &out),
+        Command::Simulate(arguments) => return simulate_command(&arguments),
+        Command::Audit(arguments) => return audit_command(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
