@@ -6,6 +6,7 @@ mod command;
 mod fit;
 mod outputs;
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test that cannot set up its case fails")]
 mod tests;
 
 use serde::Serialize;
