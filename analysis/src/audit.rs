@@ -126,7 +126,9 @@ fn judge(
     // The smaller of two, times two (Bonferroni).
     let fit = (2.0 * p[0].min(p[1])).min(1.0);
     let distinguisher = match mechanism {
-        Mechanism::SubsetSelection(_) | Mechanism::Collision(_) | Mechanism::PrivSet(_) => "which of the two it supports",
+        Mechanism::SubsetSelection(_) | Mechanism::Collision(_) | Mechanism::PrivSet(_) => {
+            "which of the two it supports"
+        }
         _ => "the message",
     };
     Ok(Verdict {

@@ -166,7 +166,7 @@ impl<'c> Simulation<'c> {
             if let Mechanism::Collision(collision) = &definition.mechanism {
                 let parts = [self.seed, round, metric as u64];
                 let reports = weekly(metric).0;
-                all[metric] = by_count::weeks_hashed(collision, &self.populations[metric], &reports, parts, threads);
+                all[metric] = by_count::hashed::weeks(collision, &self.populations[metric], &reports, parts, threads);
             }
         }
         Ok(all.into_iter().map(Weeks::from).collect())

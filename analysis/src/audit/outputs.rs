@@ -21,7 +21,9 @@ pub enum OutputsError {
         source: std::io::Error,
     },
     /// A row is wrong.
-    #[error("{path}: row {row}: {problem}; a row is an input, a comma and an output, quoted where they hold commas or quotes")]
+    #[error(
+        "{path}: row {row}: {problem}; a row is an input, a comma and an output, quoted where they hold commas or quotes"
+    )]
     Row {
         /// the file
         path: PathBuf,
@@ -39,7 +41,9 @@ pub enum OutputsError {
         inputs: Vec<String>,
     },
     /// An input that is no value of the metric.
-    #[error("{path}: {metric} has no value {input:?}; write a label, a count, or labels of a set with \";\" between them")]
+    #[error(
+        "{path}: {metric} has no value {input:?}; write a label, a count, or labels of a set with \";\" between them"
+    )]
     Input {
         /// the file
         path: PathBuf,
@@ -145,7 +149,12 @@ impl Outputs {
     ///
     /// # Errors
     /// [`OutputsError::Input`] for a label that the metric does not have.
-    pub fn audit_metric(&self, definition: &Definition, epsilon: f64, confidence: f64) -> Result<Verdict, OutputsError> {
+    pub fn audit_metric(
+        &self,
+        definition: &Definition,
+        epsilon: f64,
+        confidence: f64,
+    ) -> Result<Verdict, OutputsError> {
         let unknown = |input: &String| OutputsError::Input {
             path: self.path.clone(),
             metric: definition.id.clone(),

@@ -11,6 +11,7 @@ use stipple_catalog::{Catalogue, Definition, Epoch, Report, ReportId};
 use stipple_ldp::{Mechanism, Response, TrueValue, Value};
 
 use super::Weeks;
+use super::by_count::hashed::table;
 use super::by_count::{lied, supporting};
 use super::panel::drawn;
 use super::parallel::parallel;
@@ -25,7 +26,7 @@ struct Prepared<'a> {
     definition: &'a Definition,
     values: Vec<TrueValue>,
     /// a table of the kinds for every week; weeks that are alike share one
-    tables: Vec<WeightedAliasIndex<f64>>,
+    tables: Vec<Option<WeightedAliasIndex<f64>>>,
     table_of: Vec<usize>,
     arrival: &'a [f64],
     liars: Option<Liars>,
@@ -103,7 +104,7 @@ impl<'a> Prepared<'a> {
         let (mut tables, mut table_of) = (Vec::new(), Vec::new());
         for week in 0..Epoch::WEEKS {
             if week == 0 || !population.alike(usize::from(week) - 1, week.into()) {
-                tables.push(table(population.chances(week)));
+                tables.push(table(&population.chances(week)));
             }
             table_of.push(tables.len() - 1);
         }
@@ -127,7 +128,7 @@ impl<'a> Prepared<'a> {
         {
             return liars.response(&self.definition.mechanism, rng);
         }
-        let kind = self.tables[self.table_of[usize::from(week)]].sample(rng);
+        let kind = self.tables[self.table_of[usize::from(week)]].as_ref()?.sample(rng);
         if self.arrival[kind] < 1.0 && rng.random::<f64>() >= self.arrival[kind] {
             return None;
         }
@@ -148,11 +149,6 @@ impl Liars {
             }
         }
     }
-}
-
-#[expect(clippy::expect_used, reason = "chances of at most 100,000 kinds and some parts, which add up to 1")]
-fn table(chances: Vec<f64>) -> WeightedAliasIndex<f64> {
-    WeightedAliasIndex::new(chances).expect("chances")
 }
 
 /// A lie about a metric: the value that all liars support, or the highest count.

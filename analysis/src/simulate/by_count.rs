@@ -17,7 +17,7 @@ use stipple_ldp::{Collision, Debias, Mechanism, PrivSet, SubsetSelection, Value}
 use super::population::Population;
 use super::split::{binomial, even, multinomial, subsets};
 
-mod hashed;
+pub(super) mod hashed;
 
 /// Draws the cells of every week from so many reports each: liars', and those of the honest that arrive.
 pub(super) fn week(
@@ -54,17 +54,6 @@ pub(super) fn week(
         }
     }
     (liars + honest, cells)
-}
-
-/// The same for all weeks of a collision metric, from the reports of each week; see [`hashed`].
-pub(super) fn weeks_hashed(
-    collision: &Collision,
-    population: &Population,
-    reports: &[u64],
-    parts: [u64; 3],
-    threads: usize,
-) -> Vec<(u64, Vec<u64>)> {
-    hashed::weeks(collision, population, reports, parts, threads)
 }
 
 /// Splits a week's reports into those of liars and those of the honest that arrive.

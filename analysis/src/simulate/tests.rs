@@ -10,7 +10,7 @@ use statrs::distribution::{ContinuousCDF as _, Normal};
 use stipple_catalog::{Catalogue, Epoch};
 use stipple_ldp::audit::goodness_of_fit;
 use stipple_ldp::{
-    Bound, Collision, DomainSize, Epsilon, HybridMean, Mechanism, OneBitMean, PrivSet, ProjectiveGeometry,
+    Bound, Collision, Debias, DomainSize, Epsilon, HybridMean, Mechanism, OneBitMean, PrivSet, ProjectiveGeometry,
     RandomisedResponse, SquareWave, SubsetSelection, TrueValue, TruncatedGeometric, Value,
 };
 
@@ -62,9 +62,17 @@ fn small() -> Vec<(Mechanism, Population)> {
     let four = [0.5, 0.3, 0.0, 0.2];
     vec![
         (Mechanism::RandomisedResponse(RandomisedResponse::new(size(4), weights)), symbols(&four)),
-        (Mechanism::SubsetSelection(SubsetSelection::new(size(4), Epsilon::try_from(0.3).unwrap().weights()).unwrap()), symbols(&four)),
+        (
+            Mechanism::SubsetSelection(
+                SubsetSelection::new(size(4), Epsilon::try_from(0.3).unwrap().weights()).unwrap(),
+            ),
+            symbols(&four),
+        ),
         (Mechanism::ProjectiveGeometry(ProjectiveGeometry::over(size(4), (2, 3), weights).unwrap()), symbols(&four)),
-        (Mechanism::PrivSet(PrivSet::new(size(4), bound(2), Epsilon::try_from(0.5).unwrap().weights()).unwrap()), sets()),
+        (
+            Mechanism::PrivSet(PrivSet::new(size(4), bound(2), Epsilon::try_from(0.5).unwrap().weights()).unwrap()),
+            sets(),
+        ),
         (Mechanism::Collision(Collision::new(size(4), bound(2), epsilon).unwrap()), sets()),
         (Mechanism::OneBitMean(OneBitMean::new(bound(3), weights)), counts(&four)),
         (Mechanism::HybridMean(HybridMean::new(bound(3), epsilon)), counts(&four)),
@@ -143,7 +151,7 @@ fn reports(n: usize, one: &HashMap<Vec<u64>, f64>) -> HashMap<Vec<u64>, f64> {
 
 fn by_count(mechanism: &Mechanism, population: &Population, n: u64, seed: u64) -> (u64, Vec<u64>) {
     if let Mechanism::Collision(collision) = mechanism {
-        let found = by_count::weeks_hashed(collision, population, &[n], [seed, 0, 0], 1);
+        let found = by_count::hashed::by_seed(collision, population, &[n], [seed, 0, 0], 1);
         return found.into_iter().next().unwrap();
     }
     by_count::week(mechanism, population, 0, n, &mut split::generator([seed, 0, 0, 0]))
@@ -191,12 +199,12 @@ fn clients_follow_the_enumeration_too() {
 }
 
 /// Large numbers of reports take the other ways through the code: means, variances and covariances of all cells of 20,000 reports
-/// (collision: 600,000, so that seeds split their reports), from 300 draws, are those of the enumeration.
+/// (collision: 6,000,000, so that seeds split their reports), from 300 draws (10), are those of the enumeration.
 #[test]
 fn moments_of_many_reports() {
     for (mechanism, population) in small() {
         let one = one_report(&mechanism, &population);
-        let (n, times) = if matches!(mechanism, Mechanism::Collision(_)) { (6_000_000_u64, 12) } else { (20_000, 300) };
+        let (n, times) = if matches!(mechanism, Mechanism::Collision(_)) { (6_000_000_u64, 10) } else { (20_000, 300) };
         let cells = mechanism.cells();
         let mean = |f: &dyn Fn(&[u64]) -> f64| one.iter().map(|(cells, p)| p * f(cells)).sum::<f64>();
         let means: Vec<f64> = (0..cells).map(|i| mean(&|c| c[i] as f64)).collect();
@@ -220,8 +228,33 @@ fn moments_of_many_reports() {
     }
 }
 
+/// The two ways to a collision's cells agree, with two parts, lost reports and liars: each cell of each week by a z-test with
+/// Bonferroni's correction.
+#[test]
+fn seed_by_seed_and_one_by_one_agree() {
+    let sets = |sets: [Vec<u32>; 3]| sets.map(Value::Set).to_vec();
+    let mut population = population(sets([vec![], vec![1, 5], vec![0, 2, 3]]), &[0.2, 0.3, 0.5]);
+    population.mix_in(sets([vec![4], vec![5], vec![0, 1, 2]]), &[0.5, 0.4, 0.1], |week| f64::from(week) / 3.0);
+    population.arrival = vec![1.0, 0.5, 0.9, 1.0, 0.3, 0.7];
+    population.liars = Some((0.05, Value::Set(vec![3])));
+    let collision = Collision::new(size(6), bound(3), Epsilon::try_from(2.0).unwrap()).unwrap();
+    let reports = [100_000, 0, 150_000];
+    let one = by_count::hashed::one_by_one(&collision, &population, &reports, [8, 0, 0], 2);
+    let other = by_count::hashed::by_seed(&collision, &population, &reports.map(|n| 20 * n), [9, 0, 0], 2);
+    let mut farthest = 0.0_f64;
+    for ((few, few_cells), (many, many_cells)) in one.into_iter().zip(other) {
+        for (few, many) in few_cells.into_iter().chain([few]).zip(many_cells.into_iter().chain([many])) {
+            let (few, expected) = (few as f64, many as f64 / 20.0);
+            // A report counts at most once in a cell: the variance is at most the mean.
+            farthest = farthest.max((few - expected).abs() / (expected * 1.05).max(1.0).sqrt());
+        }
+    }
+    let limit = Normal::standard().inverse_cdf(1.0 - SIGNIFICANCE / 2.0 / 21.0);
+    assert!(farthest < limit && farthest > 0.5, "{farthest}, at most {limit}");
+}
+
 fn toy() -> (tempfile::TempDir, Catalogue) {
-    let buckets = "mechanism = \"randomised-response\"\n[domain]\nkind = \"symbol\"\nvalues = [\"a\", \"b\"]\n";
+    let buckets = "mechanism = \"randomised-response\"\n[domain]\nkind = \"symbol\"\nvalues = [\"a\", \"b\"]\nother = true\nnone = true\n";
     support::catalogue_of(&[
         ("hardware", "disk", buckets, 4.0),
         ("hardware", "fan", buckets, 1.0),
@@ -318,7 +351,7 @@ fn both_ways_agree_whatever_happens() {
     let (folder, catalogue) = support::catalogue();
     let path = write(folder.path(), EVERYTHING);
     let simulation = Simulation::new(&catalogue, None, Some(&path), 5).unwrap();
-    let (few, many) = (20_000, 20_000_000);
+    let (few, many) = (20_000, 1_000_000);
     let by_client = simulation.counts(Way::ByClient, few, 0, 2, &no_tick).unwrap();
     let by_count = simulation.counts(Way::ByCount, many, 0, 2, &no_tick).unwrap();
     let mut farthest = 0.0_f64;
@@ -360,21 +393,21 @@ fn a_seed_gives_the_same_counts_whatever_the_threads() {
     }
 }
 
-/// 200 epochs of 100,000 clients: 95 % intervals hold the truth as often as they say, and the squared error is that of the closed
+/// 100 epochs of 10,000 clients: 95 % intervals hold the truth as often as they say, and the squared error is that of the closed
 /// form, each within its Monte Carlo error at 1e-6.
 #[test]
 fn scores_are_what_theory_says() {
     let (_folder, catalogue) = support::catalogue();
     let simulation = Simulation::new(&catalogue, None, None, 6).unwrap();
-    let scores = simulation.scores(Way::ByCount, 100_000, 200, 2, &no_tick, |_| ()).unwrap();
+    let scores = simulation.scores(Way::ByCount, 10_000, 100, 2, &no_tick, |_| ()).unwrap();
     assert_eq!(scores.len(), 4);
     for score in scores {
         let pairs = score.pairs as f64;
-        assert!((pairs / 200.0).fract().abs() < 1e-9);
+        assert!((pairs / 100.0).fract().abs() < 1e-9);
         // Values of one epoch are correlated: at worst as if each epoch were one pair.
-        let error = (0.05_f64 * 0.95 / 200.0).sqrt();
+        let error = (0.05_f64 * 0.95 / 100.0).sqrt();
         assert!((score.covered_95 as f64 / pairs - 0.95).abs() < 4.9 * error, "{score:?}");
-        let spread = (2.0_f64 / 200.0).sqrt();
+        let spread = (2.0_f64 / 100.0).sqrt();
         assert!((score.mse / score.mse_theory - 1.0).abs() < 5.0 * spread, "{score:?}");
         assert!(score.bias_z < 5.5, "{score:?}");
         if let Some(least) = score.mse_minimax {
@@ -392,7 +425,7 @@ fn scenarios_do_what_they_say() {
         let path = write(folder.path(), text);
         let simulation = Simulation::new(&catalogue, None, Some(&path), 7).unwrap();
         let mut weeks = Vec::new();
-        let scores = simulation.scores(Way::ByCount, 50_000_000, 1, 2, &no_tick, |dataset| {
+        let scores = simulation.scores(Way::ByCount, 1_000_000, 1, 2, &no_tick, |dataset| {
             weeks.push(dataset.weeks("settings.desktop").len());
         });
         (scores.unwrap(), weeks[0])
@@ -403,14 +436,16 @@ fn scenarios_do_what_they_say() {
     let definition = catalogue.get("settings.desktop").unwrap();
     let Debias::Shares(support) = definition.mechanism.debias() else { unreachable!() };
     let shift = 0.02 * (support.share(1.0) - pair.truth);
-    assert!((pair.estimate - pair.truth - shift).abs() < 0.003, "{pair:?} {shift}");
+    assert!((pair.estimate - pair.truth - shift).abs() < 0.01, "{pair:?} {shift}");
     assert!(pair.lower > pair.truth);
     let (_, weeks) = scores("[[changed]]\nmetric = \"settings.desktop\"\nweek = 20\n");
     assert_eq!(weeks, 6);
-    let (drifted, _) = scores("[[drift]]\nmetric = \"settings.desktop\"\nto = { MATE = 1 }\n[[changed]]\nmetric = \"settings.desktop\"\nweek = 25\n");
+    let (drifted, _) = scores(
+        "[[drift]]\nmetric = \"settings.desktop\"\nto = { MATE = 1 }\n[[changed]]\nmetric = \"settings.desktop\"\nweek = 25\n",
+    );
     let desktop = drifted.iter().find(|score| score.metric == "settings.desktop").unwrap();
     let pair = desktop.values.iter().find(|pair| pair.value == "MATE").unwrap();
-    assert!((pair.truth - 1.0).abs() < 1e-12 && pair.estimate > 0.99, "{pair:?}");
+    assert!((pair.truth - 1.0).abs() < 1e-12 && pair.estimate > 0.97, "{pair:?}");
 }
 
 #[test]

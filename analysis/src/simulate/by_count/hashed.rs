@@ -1,23 +1,70 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Collision by count: seed after seed, in blocks of seeds that any thread may take.
+//! Collision by count: seed after seed, in blocks of seeds that any thread may take. Reports that are few beside the 65,536 seeds
+//! are sooner randomised one by one.
 
 use rand::RngExt as _;
 use rand::distr::Distribution as _;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::weighted::WeightedAliasIndex;
-use stipple_ldp::{Collision, Mechanism, Value};
+use stipple_ldp::{Collision, Mechanism, TrueValue, Value};
 
 use super::super::parallel::parallel;
 use super::super::population::Population;
 use super::super::split::{binomial, even, generator, multinomial};
-use super::{arrivals, lied};
+use super::{arrivals, lied, weighted};
 
 const SEEDS: usize = 1 << 16;
 /// Seeds that are drawn with one generator.
 const BLOCK: usize = 1 << 10;
 
+/// Up to so many reports are randomised one by one.
+const FEW: u64 = 1 << 20;
+
 /// The reports that arrive and the cells, for every week.
 pub(super) fn weeks(
+    collision: &Collision,
+    population: &Population,
+    reports: &[u64],
+    parts: [u64; 3],
+    threads: usize,
+) -> Vec<(u64, Vec<u64>)> {
+    let are_few = reports.iter().sum::<u64>() <= FEW;
+    (if are_few { one_by_one } else { by_seed })(collision, population, reports, parts, threads)
+}
+
+/// Every report as a client draws it.
+pub(in super::super) fn one_by_one(
+    collision: &Collision,
+    population: &Population,
+    reports: &[u64],
+    parts: [u64; 3],
+    threads: usize,
+) -> Vec<(u64, Vec<u64>)> {
+    let mechanism = Mechanism::Collision(collision.clone());
+    let values: Vec<TrueValue> = population.kinds.iter().cloned().map(TrueValue::new).collect();
+    parallel(reports.len(), threads, |week| {
+        let mut rng = generator([parts[0], parts[1], parts[2], week as u64]);
+        let week = u16::try_from(week).unwrap_or(u16::MAX);
+        let (liars, honest) = arrivals(population, week, reports[usize::from(week)], &mut rng);
+        let mut cells = vec![0; mechanism.values()];
+        if let Some(v) = population.liars.as_ref().and_then(|(_, lie)| lied(lie)) {
+            lies(collision, v, liars, &mut rng, &mut cells);
+        }
+        // Of those that arrive.
+        let kinds = table(&weighted(&population.chances(week), &population.arrival));
+        for _ in 0..honest {
+            let value = &values[kinds.as_ref().map_or(0, |kinds| kinds.sample(&mut rng))];
+            // The kinds are sets of the domain, and their responses count.
+            let response = mechanism.randomise(value, &mut rng);
+            let counted = response.map(|response| mechanism.accumulate(&response, |cell| cells[cell] += 1));
+            debug_assert!(matches!(counted, Ok(Ok(()))), "a kind that the mechanism does not take");
+        }
+        (liars + honest, cells)
+    })
+}
+
+/// The buckets of all reports with each seed together.
+pub(in super::super) fn by_seed(
     collision: &Collision,
     population: &Population,
     reports: &[u64],
@@ -73,6 +120,9 @@ impl Block<'_> {
             for (week, counts) in by_seed.iter().enumerate() {
                 if week == 0 || !self.population.alike(week - 1, week) {
                     law = Law::of(mixed(&parts, &self.population.mix[week]));
+                }
+                if counts[place] == 0 {
+                    continue;
                 }
                 law.draw(counts[place], rng, &mut hits);
                 let cells = cells[week].iter_mut().zip(&buckets);
@@ -146,10 +196,9 @@ impl Law {
         hits.fill(0);
         // A binomial costs some ten draws from the table.
         if reports < 8 * self.chances.len() as u64 {
-            let chances = &self.chances;
-            let table = self.table.get_or_insert_with(|| table(chances));
-            for _ in 0..reports {
-                hits[table.sample(rng)] += 1;
+            self.table = self.table.take().or_else(|| table(&self.chances));
+            if let Some(table) = &self.table {
+                (0..reports).for_each(|_| hits[table.sample(rng)] += 1);
             }
         } else {
             multinomial(reports, &self.chances, rng, |bucket, count| hits[bucket] += count);
@@ -157,9 +206,9 @@ impl Law {
     }
 }
 
-#[expect(clippy::expect_used, reason = "a bucket's weight is at least B/Omega: positive, and there are at most 65,535")]
-fn table(chances: &[f64]) -> WeightedAliasIndex<f64> {
-    WeightedAliasIndex::new(chances.to_vec()).expect("positive weights")
+/// A table to draw places in proportion to their weights; none where all weights are 0, from which nothing is drawn.
+pub(in super::super) fn table(weights: &[f64]) -> Option<WeightedAliasIndex<f64>> {
+    WeightedAliasIndex::new(weights.to_vec()).ok()
 }
 
 /// The reports of liars: a uniform seed, and the value's own bucket.
