@@ -99,14 +99,14 @@ fn a_biased_generator() {
 /// cost epsilon = 1.
 #[test]
 fn noise_that_is_used_again() {
-    let mechanism = choice(16, 1.0);
+    let mechanism = masks(24, 1.0);
     for memoised in [false, true] {
         let answers = |&[first, second]: &[u32; 2], rng: &mut ChaCha20Rng| {
             let noise: u64 = rng.random();
             let answer = |v: u32, seed: u64| {
                 let mut rng = ChaCha20Rng::seed_from_u64(seed);
                 let response = mechanism.randomise(&TrueValue::new(Value::Symbol(v)), &mut rng).unwrap();
-                mechanism.encode(&response).unwrap()[0]
+                mechanism.encode(&response).unwrap().iter().fold(0, |bits, &byte| bits << 8 | u32::from(byte))
             };
             let again = if memoised { noise } else { rng.random() };
             format!("{} {}", answer(first, noise), answer(second, again))

@@ -12,7 +12,7 @@
 //!   So for each of the 65,536 seeds the buckets are multinomial, and an item's cell is the sum over the seeds of its bucket.
 
 use rand::rngs::ChaCha8Rng;
-use stipple_ldp::{Collision, Debias, Mechanism, PrivSet, SubsetSelection, Value};
+use stipple_ldp::{Debias, Mechanism, PrivSet, SubsetSelection, Value};
 
 use super::population::Population;
 use super::split::{binomial, even, multinomial, subsets};

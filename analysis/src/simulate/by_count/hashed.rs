@@ -21,7 +21,7 @@ const BLOCK: usize = 1 << 10;
 const FEW: u64 = 1 << 20;
 
 /// The reports that arrive and the cells, for every week.
-pub(super) fn weeks(
+pub(in super::super) fn weeks(
     collision: &Collision,
     population: &Population,
     reports: &[u64],
