@@ -108,7 +108,7 @@ impl Audit {
     /// as uninformative.
     pub fn learned<V, K: Eq + Hash>(&self, mut sample: impl FnMut(&V) -> K, inputs: [&V; 2]) -> Finding {
         let ranking = self.draws / 4;
-        let mut seen: HashMap<K, [u64; 2]> = HashMap::new();
+        let mut seen: Ranking<K> = HashMap::new();
         for (side, input) in inputs.into_iter().enumerate() {
             for _ in 0..ranking {
                 seen.entry(sample(input)).or_default()[side] += 1;
@@ -124,9 +124,10 @@ impl Audit {
         let draws = messages.map(<[M]>::len).into_iter().min().unwrap_or(0);
         let draws = draws.min(usize::try_from(self.draws).unwrap_or(usize::MAX));
         let quarter = draws / 4;
-        let mut best: Option<(f64, usize, HashMap<K, [u64; 2]>, f64, bool)> = None;
+        // The best so far: its promise; the view and its ranking; its event.
+        let mut best: Option<(f64, (usize, Ranking<K>), (f64, bool))> = None;
         for (place, view) in views.iter().enumerate() {
-            let mut seen: HashMap<K, [u64; 2]> = HashMap::new();
+            let mut seen: Ranking<K> = HashMap::new();
             for (side, messages) in messages.iter().enumerate() {
                 messages[..quarter].iter().for_each(|message| seen.entry(view(message)).or_default()[side] += 1);
             }
@@ -138,11 +139,11 @@ impl Audit {
             });
             let (promise, cut, above) = self.best_cut(&sorted);
             if best.as_ref().is_none_or(|best| promise > best.0) {
-                best = Some((promise, place, seen, cut, above));
+                best = Some((promise, (place, seen), (cut, above)));
             }
         }
         let rest = Self { draws: (draws - 2 * quarter) as u64, ..*self };
-        let Some((_, place, seen, cut, above)) = best else {
+        let Some((_, (place, seen), (cut, above))) = best else {
             return (0, Finding { lower: 0.0, draws: rest.draws, hits: [0; 2], messages: 0 });
         };
         let mut left = messages.map(|messages| messages[2 * quarter..draws].iter());
@@ -194,8 +195,11 @@ impl Audit {
     }
 }
 
+/// How often each message came, of the first input and of the second.
+type Ranking<K> = HashMap<K, [u64; 2]>;
+
 /// How much a message spoke for the first input when the ranking saw it; 1 for one that it did not see.
-fn likelihood<K: Eq + Hash>(seen: &HashMap<K, [u64; 2]>, message: &K) -> f64 {
+fn likelihood<K: Eq + Hash>(seen: &Ranking<K>, message: &K) -> f64 {
     let [ours, theirs] = seen.get(message).copied().unwrap_or_default();
     (ours as f64 + 1.0) / (theirs as f64 + 1.0)
 }
@@ -342,10 +346,13 @@ mod tests {
     fn the_best_view_is_chosen() {
         let mut rng = ChaCha20Rng::seed_from_u64(13);
         let mut messages = |chance: f64| -> Vec<u64> {
-            (0..40_000).map(|n| n << 20 | rng.random_range(0..1 << 19) << 1 | u64::from(rng.random_bool(chance))).collect()
+            (0..40_000)
+                .map(|n| n << 20 | rng.random_range(0..1 << 19) << 1 | u64::from(rng.random_bool(chance)))
+                .collect()
         };
         let (first, second) = (messages(0.75), messages(0.25));
-        let views: [&dyn Fn(&u64) -> u64; 3] = [&|message| *message, &|message| message & 1, &|message| message >> 1 & 7];
+        let views: [&dyn Fn(&u64) -> u64; 3] =
+            [&|message| *message, &|message| message & 1, &|message| message >> 1 & 7];
         let audit = Audit::new(40_000, 0.999).unwrap();
         let (view, found) = audit.best_of([&first, &second], &views);
         assert!(view == 1 && found.lower > 1.0 && found.lower < 3.0_f64.ln() && found.draws == 20_000, "{found:?}");
