@@ -7,7 +7,7 @@ SEEDS ?= 20
 SECONDS ?= 600
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: demo test bench peers tables coverage fuzz audit lint setup clean
+.PHONY: demo test bench peers tables notebooks coverage fuzz audit lint setup clean
 
 ## demo: from a D-Bus event to a published estimate (CLIENTS=20000 SEED=1)
 demo: setup
@@ -48,6 +48,11 @@ peers: setup
 ## tables: variance, coverage, sets, longitudinal, ... of the mechanisms as CSV and plots in target/tables
 tables: setup
 	cargo run --locked --release -p stipple-ldp --features research --example tables target/tables
+
+## notebooks: every notebook from clean, on a small dataset of the demonstration; needs Python 3.11 and PyPI (NOTEBOOKS_FLAGS=--write)
+notebooks: setup
+	cargo build --locked
+	notebooks/run $(NOTEBOOKS_FLAGS)
 
 ## coverage: the demonstration over many seeds; do the intervals hold the truth? (CLIENTS=20000 SEEDS=20)
 coverage: setup

@@ -6,7 +6,8 @@
 //! page keeps a light chart; and neither gives the SVG a role, a title or a description, which a screen reader needs. Here
 //! positions along the scale are percentages, heights are pixels and colours are the page's.
 
-use crate::estimate::{MetricEstimate, ValueEstimate};
+use crate::estimate::MetricEstimate;
+use crate::values::ValueEstimate;
 use crate::words::number;
 
 /// Bars that are drawn; the table has the rest.
@@ -146,7 +147,15 @@ mod tests {
 
     fn value(estimate: f64, lower: f64, upper: f64) -> ValueEstimate {
         let interval = Interval { lower, upper };
-        ValueEstimate { value: "x".into(), estimate, standard_error: None, interval, margin: interval.margin() }
+        ValueEstimate {
+            value: "x".into(),
+            estimate,
+            standard_error: None,
+            interval,
+            margin: interval.margin(),
+            simultaneous: interval,
+            consistent: estimate.clamp(0.0, 1.0),
+        }
     }
 
     #[test]

@@ -17,20 +17,40 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod asked;
 pub mod audit;
+mod central;
 mod chart;
+mod columns;
+mod compare;
 mod dataset;
 mod estimate;
+mod exact;
 mod interval;
+mod lines;
 mod output;
+mod plan;
 mod report;
+mod share;
 pub mod simulate;
+mod span;
 mod table;
+mod values;
 mod words;
 
+pub use asked::{AskedArguments, PlanningError};
+pub use central::{Central, DELTA};
+pub use compare::{Along, CompareArguments, Compared, Distribution, ServerCost, compare, run_compare};
 pub use dataset::{Dataset, DatasetError, RowFault, WeekCounts};
-pub use estimate::{Estimates, MetricEstimate, Options, Span, ValueEstimate, estimate};
+pub use estimate::{Estimates, MetricEstimate, Options, TooFew, estimate};
+pub use exact::blaker;
 pub use interval::{Interval, Level, LevelError, student, wilson};
 pub use output::{COLUMNS, WriteError, json, write_all};
+pub use plan::{
+    Best, BudgetMargins, BudgetPlan, Drawn, Estimated, Margins, MetricPlan, Needed, Plan, PlanArguments, run_plan,
+};
 pub use report::{report, write_report};
+pub use share::{Intervals, ShareIntervals};
+pub use span::{Span, SpanError};
 pub use table::write_table;
+pub use values::{ValueEstimate, reports_needed, values};

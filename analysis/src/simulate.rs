@@ -27,6 +27,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use jiff::civil::Date;
 use stipple_catalog::{Catalogue, Epoch, Week};
 use stipple_ldp::Mechanism;
 
@@ -90,7 +91,7 @@ impl From<Vec<(u64, Vec<u64>)>> for Weeks {
 
 impl<'c> Simulation<'c> {
     /// A population with the shares of a truth file, or by default shares after Zipf's law, to which a scenario happens. The epoch
-    /// is the first in which all metrics of the catalogue have been introduced.
+    /// is the first that begins when all metrics of the catalogue have been introduced; those that have expired by then report nothing.
     ///
     /// # Errors
     /// [`SourceError`] naming file and line.
@@ -147,10 +148,15 @@ impl<'c> Simulation<'c> {
         Ok(Dataset::simulated(self.catalogue, metrics))
     }
 
+    /// The day on which clients draw their metrics.
+    fn today(&self) -> Date {
+        self.epoch.week(0).monday()
+    }
+
     fn by_count(&self, clients: u64, round: u64, threads: usize) -> Result<Vec<Weeks>, TooManyEpsilons> {
         let definitions = self.catalogue.definitions();
         let mut rng = split::generator([self.seed, round, u64::MAX, 0]);
-        let reporters = panel::reporters(self.catalogue, clients, &mut rng).ok_or(TooManyEpsilons)?;
+        let reporters = panel::reporters(self.catalogue, self.today(), clients, &mut rng).ok_or(TooManyEpsilons)?;
         let weekly = |metric: usize| {
             let mut rng = split::generator([self.seed, round, metric as u64, u64::MAX - 1]);
             (split::even(reporters[metric], Epoch::WEEKS.into(), &mut rng), rng)

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
+use rand::CryptoRng;
+use rand::seq::SliceRandom as _;
 use sha2::{Digest, Sha256};
-use stipple_ldp::Epsilon;
+use stipple_ldp::{Budget, Epsilon};
 
 use crate::check::{self, Finding, Text};
 use crate::definition::{Category, Definition, MetricKey, hex};
@@ -110,6 +112,16 @@ impl Catalogue {
     /// The definitions that may be collected on a day.
     pub fn active(&self, day: Date) -> impl Iterator<Item = &Definition> {
         self.definitions.iter().filter(move |definition| definition.is_active(day))
+    }
+
+    /// The metrics that one workstation reports in an epoch: a uniform permutation of those that are active, of which each is
+    /// taken that still fits [`Self::epsilon_epoch`]. Every workstation draws afresh in every epoch, and looks at nothing else.
+    pub fn draw<R: CryptoRng + ?Sized>(&self, today: Date, rng: &mut R) -> Vec<&Definition> {
+        let mut drawn: Vec<_> = self.active(today).collect();
+        drawn.shuffle(rng);
+        let mut budget = Budget::new(self.epsilon_epoch, []);
+        drawn.retain(|definition| budget.spend(definition.epsilon).is_ok());
+        drawn
     }
 
     /// Whether any metric listens for an event.

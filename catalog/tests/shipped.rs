@@ -9,7 +9,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use rand::SeedableRng;
+use rand::rngs::ChaCha20Rng;
 use stipple_catalog::{Aggregate, Catalogue, Category, Domain, MAX_PAYLOAD};
+use stipple_ldp::Budget;
 use support::{COLOUR, TODAY, buckets, check, count, definition, set, shipped, spoilt};
 
 use Category::{Hardware, Performance, Problems, Settings, Usage};
@@ -40,6 +43,29 @@ fn the_shipped_catalogue_is_in_order_and_has_what_was_agreed() {
         // An address is no outside decision unless somebody outside has taken it: ours stand in the catalogue.
         assert!(shipped().join(&d.approval).is_file(), "{}", d.id);
     }
+}
+
+/// A draw takes as much as fits: never more than the budget, and nothing that would fit is left.
+#[test]
+fn a_draw_fills_the_budget() {
+    let catalogue = Catalogue::load(&shipped()).unwrap();
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut seen = BTreeSet::new();
+    for _ in 0..1000 {
+        let drawn = catalogue.draw(TODAY, &mut rng);
+        let mut budget = Budget::new(catalogue.epsilon_epoch, []);
+        for definition in &drawn {
+            budget.spend(definition.epsilon).unwrap();
+        }
+        let ids: BTreeSet<&str> = drawn.iter().map(|definition| definition.id.as_str()).collect();
+        assert_eq!(ids.len(), drawn.len(), "none twice");
+        for other in catalogue.active(TODAY).filter(|other| !ids.contains(other.id.as_str())) {
+            assert!(budget.spend(other.epsilon).is_err(), "{} fits beside {ids:?}", other.id);
+        }
+        seen.extend(ids);
+    }
+    assert_eq!(seen.len(), catalogue.definitions().len(), "every metric has its turn");
+    assert!(catalogue.draw("2020-01-01".parse().unwrap(), &mut rng).is_empty(), "before any is introduced");
 }
 
 #[test]

@@ -2,12 +2,10 @@
 //! The rotating panel: which metrics this workstation reports in an epoch, and in which week each.
 
 use jiff::civil::Date;
-use rand::seq::SliceRandom;
 use rand::{CryptoRng, RngExt};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::{Deserialize, Serialize};
 use stipple_catalog::{Catalogue, DefinitionHash, Epoch, Week};
-use stipple_ldp::Budget;
 use zbus::Type;
 
 /// One metric's place in the epoch.
@@ -38,9 +36,9 @@ pub enum Draw {
     Forfeited,
 }
 
-/// Draws the epoch's metrics and weeks, unless it has been done. The order of the metrics is a uniform permutation; each is
-/// taken that still fits the epoch's budget. Its week is uniform over the epoch, so that every week is covered by a fresh
-/// 1/26 of the panel; a week that has passed already is forfeited later, not drawn again.
+/// Draws the epoch's metrics and weeks, unless it has been done. The metrics are [`Catalogue::draw`]'s. The week of each is
+/// uniform over the epoch, so that every week is covered by a fresh 1/26 of the panel; a week that has passed already is
+/// forfeited later, not drawn again.
 ///
 /// Neither draw looks at anything recorded.
 pub(crate) fn draw<R: CryptoRng>(
@@ -56,13 +54,9 @@ pub(crate) fn draw<R: CryptoRng>(
     if fresh == 0 {
         return Ok(());
     }
-    let mut metrics: Vec<_> = catalogue.active(today).collect();
-    metrics.shuffle(rng);
-    let mut budget = Budget::new(catalogue.epsilon_epoch, []);
-    metrics.retain(|definition| budget.spend(definition.epsilon).is_ok());
     let mut insert =
         transaction.prepare_cached("INSERT INTO slot (epoch, metric, definition, week) VALUES (?1, ?2, ?3, ?4)")?;
-    for definition in metrics {
+    for definition in catalogue.draw(today, rng) {
         let week = epoch.week(rng.random_range(0..Epoch::WEEKS));
         insert.execute(params![epoch.index(), definition.id, definition.hash.0, week.index()])?;
     }

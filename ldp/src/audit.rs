@@ -124,8 +124,7 @@ impl Audit {
         let draws = messages.map(<[M]>::len).into_iter().min().unwrap_or(0);
         let draws = draws.min(usize::try_from(self.draws).unwrap_or(usize::MAX));
         let quarter = draws / 4;
-        // The best so far: its promise; the view and its ranking; its event.
-        let mut best: Option<(f64, (usize, Ranking<K>), (f64, bool))> = None;
+        let mut best: Option<Choice<K>> = None;
         for (place, view) in views.iter().enumerate() {
             let mut seen: Ranking<K> = HashMap::new();
             for (side, messages) in messages.iter().enumerate() {
@@ -138,12 +137,12 @@ impl Audit {
                 scores
             });
             let (promise, cut, above) = self.best_cut(&sorted);
-            if best.as_ref().is_none_or(|best| promise > best.0) {
-                best = Some((promise, (place, seen), (cut, above)));
+            if best.as_ref().is_none_or(|best| promise > best.promise) {
+                best = Some(Choice { promise, place, seen, cut, above });
             }
         }
         let rest = Self { draws: (draws - 2 * quarter) as u64, ..*self };
-        let Some((_, (place, seen), (cut, above))) = best else {
+        let Some(Choice { place, seen, cut, above, .. }) = best else {
             return (0, Finding { lower: 0.0, draws: rest.draws, hits: [0; 2], messages: 0 });
         };
         let mut left = messages.map(|messages| messages[2 * quarter..draws].iter());
@@ -193,6 +192,15 @@ impl Audit {
         // At no hits, or no misses, one parameter is 0: no such distribution, and the bound is the edge itself.
         (beta(hit, missed + 1.0, self.doubt / 2.0, 0.0), beta(hit + 1.0, missed, 1.0 - self.doubt / 2.0, 1.0))
     }
+}
+
+/// The most promising view so far, its ranking and its event.
+struct Choice<K> {
+    promise: f64,
+    place: usize,
+    seen: Ranking<K>,
+    cut: f64,
+    above: bool,
 }
 
 /// How often each message came, of the first input and of the second.

@@ -13,7 +13,6 @@ use stipple_ldp::{Mechanism, Response, TrueValue, Value};
 use super::Weeks;
 use super::by_count::hashed::table;
 use super::by_count::{lied, supporting};
-use super::panel::drawn;
 use super::parallel::parallel;
 use super::population::Population;
 use super::split::client_generator;
@@ -81,7 +80,9 @@ pub(super) fn simulate(
 
 /// One client's epoch.
 fn client(catalogue: &Catalogue, metrics: &[Prepared<'_>], epoch: Epoch, mut rng: ChaCha20Rng, counted: &mut [Weeks]) {
-    for metric in drawn(catalogue, &mut rng) {
+    for definition in catalogue.draw(epoch.week(0).monday(), &mut rng) {
+        // Definitions stand in the order of their ids.
+        let metric = catalogue.definitions().partition_point(|other| other.id < definition.id);
         let week = rng.random_range(0..Epoch::WEEKS);
         let prepared = &metrics[metric];
         let Some(response) = prepared.response(week, &mut rng) else { continue };

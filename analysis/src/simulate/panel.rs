@@ -1,37 +1,28 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who reports what: a client goes through the metrics in a uniform order and takes each that still fits its epoch's budget.
+//! Who reports what, counted: see [`Catalogue::draw`].
 
 use std::collections::BTreeMap;
 
-use rand::seq::SliceRandom as _;
-use rand::{CryptoRng, rngs::ChaCha8Rng};
+use jiff::civil::Date;
+use rand::rngs::ChaCha8Rng;
 use stipple_catalog::Catalogue;
-use stipple_ldp::Budget;
 
 use super::split;
 
 /// More kinds of draws than this are not told apart: the catalogue has too many different prices.
 const MOST_KINDS: usize = 1 << 18;
 
-/// What one client reports in an epoch: places of the catalogue's definitions.
-pub(super) fn drawn<R: CryptoRng>(catalogue: &Catalogue, rng: &mut R) -> Vec<usize> {
-    let definitions = catalogue.definitions();
-    let mut metrics: Vec<usize> = (0..definitions.len()).collect();
-    metrics.shuffle(rng);
-    let mut budget = Budget::new(catalogue.epsilon_epoch, []);
-    metrics.retain(|&metric| budget.spend(definitions[metric].epsilon).is_ok());
-    metrics
-}
-
-/// How many of so many clients report each metric, with the joint law of [`drawn`]; `None` where the epsilons are too many.
+/// How many of so many clients report each metric, with the joint law of [`Catalogue::draw`]; `None` where the epsilons are too many.
 ///
 /// Metrics of one price are exchangeable. A client's draw is followed by how many of each price it has taken: the next that it
 /// takes is of a price that still fits, with a chance in proportion to how many of those are left, since none of them has
 /// been passed over. At the end the taken ones of each price are a uniform subset.
-pub(super) fn reporters(catalogue: &Catalogue, clients: u64, rng: &mut ChaCha8Rng) -> Option<Vec<u64>> {
+pub(super) fn reporters(catalogue: &Catalogue, today: Date, clients: u64, rng: &mut ChaCha8Rng) -> Option<Vec<u64>> {
     let mut prices = BTreeMap::<u64, Vec<usize>>::new();
     for (metric, definition) in catalogue.definitions().iter().enumerate() {
-        prices.entry(definition.epsilon.micros().into()).or_default().push(metric);
+        if definition.is_active(today) {
+            prices.entry(definition.epsilon.micros().into()).or_default().push(metric);
+        }
     }
     let prices: Vec<(u64, Vec<usize>)> = prices.into_iter().collect();
     let mut levels: Vec<Vec<u64>> = prices.iter().map(|(_, metrics)| vec![0; metrics.len() + 1]).collect();

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use jiff::civil::date;
 use rand::SeedableRng as _;
 use rand::rngs::ChaCha20Rng;
 use statrs::distribution::{ContinuousCDF as _, Normal};
@@ -267,6 +268,7 @@ fn toy() -> (tempfile::TempDir, Catalogue) {
 #[test]
 fn both_panels_follow_all_orders() {
     let (_folder, catalogue) = toy();
+    let today = date(2026, 6, 1);
     let prices: Vec<u32> = catalogue.definitions().iter().map(|d| d.epsilon.micros()).collect();
     let mut one = HashMap::<Vec<u64>, f64>::new();
     for order in 0..256_usize {
@@ -285,12 +287,16 @@ fn both_panels_follow_all_orders() {
     }
     assert!(one.len() > 2);
     let law = reports(3, &one);
-    let counted = |seed| panel::reporters(&catalogue, 3, &mut split::generator([seed, 0, 0, 0])).unwrap();
+    let counted = |seed| panel::reporters(&catalogue, today, 3, &mut split::generator([seed, 0, 0, 0])).unwrap();
     assert_follows("by count", &law, (0..20_000).map(counted));
     let mut rng = ChaCha20Rng::seed_from_u64(4);
     let clients = (0..20_000).map(|_| {
         let mut taken = vec![0; 4];
-        (0..3).for_each(|_| panel::drawn(&catalogue, &mut rng).into_iter().for_each(|metric| taken[metric] += 1));
+        for _ in 0..3 {
+            for definition in catalogue.draw(today, &mut rng) {
+                taken[catalogue.definitions().iter().position(|other| other.id == definition.id).unwrap()] += 1;
+            }
+        }
         taken
     });
     assert_follows("by client", &law, clients.collect::<Vec<_>>().into_iter());
