@@ -34,7 +34,7 @@ lint: setup
 
 ## bench: ratios against named peers, written to target/bench/ratios.json
 bench: setup
-	cargo build --locked --release -p stipple-client-dp -p stipple-benches
+	cargo build --locked --release -p stipple-client-dp -p stipple-analysis -p stipple-benches
 	target/release/stipple-bench
 
 ## peers: stipple-ldp beside pure-ldp and multi-freq-ldpy, written to target/bench/side_by_side.csv (PEERS_FLAGS=--write-docs)

@@ -30,7 +30,7 @@ pub struct WeekCounts {
 }
 
 /// A counts dataset, checked: every metric is one of the catalogue's under its present definition, and every number is
-/// possible. Only [`Dataset::load`] makes one.
+/// possible. Only [`Dataset::load`] and simulations make one.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Dataset {
@@ -76,6 +76,17 @@ impl Dataset {
             reports: manifest.reports,
             metrics,
         })
+    }
+
+    /// What a simulation counted.
+    pub(crate) fn simulated(catalogue: &Catalogue, metrics: BTreeMap<String, Vec<WeekCounts>>) -> Self {
+        Self {
+            title: catalogue.title.clone(),
+            phase: "testing".to_owned(),
+            catalogue_hash: catalogue.hash(),
+            reports: metrics.values().flatten().map(|week| week.reports).sum(),
+            metrics,
+        }
     }
 
     /// The weeks of a metric, earliest first; none for a metric without rows.

@@ -18,6 +18,7 @@
 //! ```
 
 mod asked;
+pub mod audit;
 mod central;
 mod change;
 mod chart;
@@ -34,6 +35,7 @@ mod quantile;
 mod report;
 mod share;
 mod significance;
+pub mod simulate;
 mod span;
 mod table;
 mod trend;

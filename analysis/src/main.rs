@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
+use stipple_analysis::audit::{AuditArguments, audit_command};
+use stipple_analysis::simulate::{SimulateArguments, simulate_command};
 use stipple_analysis::{
     CompareArguments, Dataset, DatasetError, Estimates, Level, Options, PlanArguments, PlanningError, Span, TooFew,
     WriteError, run_compare, run_plan,
@@ -120,6 +122,10 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Send a whole population through the catalogue, and show truth beside estimate.
+    Simulate(SimulateArguments),
+    /// Bound from below how much a mechanism, or anybody's client, gives away.
+    Audit(AuditArguments),
     /// Show mechanisms side by side: error, bytes and what they cost the server.
     Compare(CompareArguments),
     /// Show what a collection would tell, before anything is collected.
@@ -145,6 +151,8 @@ fn main() -> ExitCode {
         Command::Report { input, out } => report(&input, &out),
         Command::Change { input, from, to, json } => change(&input, [from, to], json),
         Command::Trend { input, weeks, json } => trend(&input, weeks, json),
+        Command::Simulate(arguments) => return simulate_command(&arguments),
+        Command::Audit(arguments) => return audit_command(&arguments),
         Command::Compare(arguments) => run_compare(&arguments, &mut io::stdout().lock()).map_err(Failure::from),
         Command::Plan(arguments) => run_plan(&arguments, &mut io::stdout().lock()).map_err(Failure::from),
     };

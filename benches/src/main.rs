@@ -3,6 +3,7 @@
 //!
 //! A ratio says how many times the reference's rate Stipple reaches. Rates on their own say more about the machine.
 
+mod analysis;
 mod encoding;
 mod intake;
 mod load;
@@ -40,7 +41,7 @@ struct Arguments {
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
     /// One part only.
-    #[arg(long, value_parser = ["mechanisms", "recorder", "intake", "queue"])]
+    #[arg(long, value_parser = ["mechanisms", "recorder", "intake", "queue", "analysis"])]
     only: Option<String>,
     /// Keep-alive connections of the load generator.
     #[arg(long, default_value_t = 256)]
@@ -66,6 +67,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("intake") {
         rows.extend(intake::measure(catalogue, &arguments.out, arguments.connections, arguments.quick)?);
+    }
+    if wanted("analysis") {
+        rows.extend(analysis::measure(&folder, &arguments.out, arguments.quick)?);
     }
     print(&rows);
     let path = arguments.out.join("ratios.json");

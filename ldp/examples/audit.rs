@@ -7,7 +7,7 @@ use std::error::Error;
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha20Rng;
-use stipple_ldp::research::audit::{Audit, view};
+use stipple_ldp::audit::{Audit, view};
 use stipple_ldp::{
     Bound, Collision, DomainSize, Epsilon, HybridMean, Mechanism, OneBitMean, PrivSet, ProjectiveGeometry,
     RandomisedResponse, SquareWave, SubsetSelection, TrueValue, TruncatedGeometric, Value,

@@ -61,6 +61,12 @@ impl Collision {
         self.buckets
     }
 
+    /// m, the most items that one workstation's set has.
+    #[must_use]
+    pub const fn bound(&self) -> u32 {
+        self.bound
+    }
+
     /// The bucket of an item under a seed.
     #[must_use]
     pub fn bucket(&self, seed: u16, item: u32) -> u16 {

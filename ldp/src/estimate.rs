@@ -3,7 +3,7 @@
 
 use crate::error::CountsError;
 use crate::mechanism::{Debias, Mechanism};
-use crate::postprocess::{Fit, Stopping, TwoWeight, em};
+use crate::postprocess::{Fit, Likelihood as _, Stopping, TwoWeight, em};
 
 impl Mechanism {
     /// How many cells every response counts in, where that is one number; `None` for sets, which differ.
@@ -57,6 +57,26 @@ impl Mechanism {
                 let rows = self.rows();
                 if rows.is_empty() { Err(CountsError::NoMessages) } else { Ok(em(cells, rows.as_slice(), stopping)) }
             }
+        }
+    }
+
+    /// P[cell y] of a report whose sender is drawn from a population with these shares of the values, one for each: for
+    /// mechanisms whose cells count messages; `None` for masks and hashes. The sums of a projective geometry carry rounding
+    /// errors of some `1e-16`.
+    #[must_use]
+    pub fn output_chances(&self, shares: &[f64]) -> Option<Vec<f64>> {
+        match self {
+            Self::RandomisedResponse(m) => {
+                let same = |sums: &[f64]| sums.to_vec();
+                Some(TwoWeight::new(&m.design.channel, self.values(), same, same).messages(shares))
+            }
+            Self::ProjectiveGeometry(m) => {
+                let twins = m.space.twins();
+                let over_values = |shares: &[f64]| m.space.value_sums(shares, &twins);
+                let unused = |weights: &[f64]| weights.to_vec();
+                Some(TwoWeight::new(&m.design.channel, self.values(), over_values, unused).messages(shares))
+            }
+            _ => Some(self.rows()).filter(|rows| !rows.is_empty()).map(|rows| rows.messages(shares)),
         }
     }
 
@@ -150,6 +170,9 @@ mod tests {
             for (v, share) in (0..).zip(truth) {
                 expected.iter_mut().zip(row(v)).for_each(|(sum, p)| *sum += share * p * reports as f64);
             }
+            let chances = mechanism.output_chances(&truth).unwrap();
+            let off = |(p, e): (&f64, &f64)| (p - e / reports as f64).abs();
+            assert!(chances.iter().zip(&expected).map(off).fold(0.0, f64::max) < 1e-12, "{mechanism}");
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts below the reports")]
             let mut cells: Vec<u64> = expected.iter().map(|&count| count as u64).collect();
             cells[0] += reports - cells.iter().sum::<u64>();
@@ -159,6 +182,7 @@ mod tests {
             }
         }
         let masks = Mechanism::SubsetSelection(SubsetSelection::new(size, weights).unwrap());
+        assert!(masks.output_chances(&truth).is_none());
         let none = masks.fit(&[1; 7], 7 / masks.cells_per_response().map_or(1, u64::from), Stopping::default());
         assert!(none.is_err());
     }

@@ -2,6 +2,8 @@
 #![doc = include_str!("../README.md")]
 
 pub mod accounting;
+#[cfg(any(test, feature = "audit"))]
+pub mod audit;
 mod choose;
 mod collision;
 mod combinations;

@@ -71,8 +71,8 @@ impl CheckAtom for TrueValue {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::goodness_of_fit;
     use crate::mutants::shipped;
-    use crate::research::audit::goodness_of_fit;
     use crate::*;
 
     /// Every shipped mechanism: the map is the loss of its weights, at most the nominal epsilon and by no more than a

@@ -11,8 +11,8 @@ use ::opendp::measurements::{
 };
 use ::opendp::metrics::{AbsoluteDistance, DiscreteDistance};
 
+use crate::audit::goodness_of_fit;
 use crate::opendp::measurement;
-use crate::research::audit::goodness_of_fit;
 use crate::*;
 
 /// Our map against theirs; both round upward.

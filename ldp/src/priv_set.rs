@@ -52,6 +52,12 @@ impl PrivSet {
         self.subset
     }
 
+    /// m, the most items that one workstation's set has.
+    #[must_use]
+    pub const fn bound(&self) -> u32 {
+        self.bound
+    }
+
     /// The chance that an item is in the report, held or not: `A C(e-1,k-1) / W`, and less for those selections that contain the item but
     /// miss the set.
     pub(crate) fn support(&self) -> Support {

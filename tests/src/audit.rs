@@ -12,7 +12,7 @@ use serde::Serialize;
 use stipple_catalog::{Catalogue, Definition, Domain, Epoch, Report};
 use stipple_client_dp::dbus::EventRecorderServerProxy;
 use stipple_ldp::Value;
-use stipple_ldp::research::audit::{Audit, view};
+use stipple_ldp::audit::{Audit, view};
 use tokio::runtime::Builder;
 use zbus::wire::Variant;
 

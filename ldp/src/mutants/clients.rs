@@ -5,7 +5,7 @@
 use std::f64::consts::E;
 
 use super::*;
-use crate::research::audit::goodness_of_fit;
+use crate::audit::goodness_of_fit;
 
 /// The lower bounds of a correct client and of its defective twin.
 fn assert_caught<V, K: Eq + std::hash::Hash>(

@@ -12,7 +12,7 @@ pub(crate) use shipped::shipped;
 use rand::rngs::ChaCha20Rng;
 use rand::{RngExt, SeedableRng};
 
-use crate::research::audit::Audit;
+use crate::audit::Audit;
 use crate::*;
 
 /// The significance of every check here: a correct twin fails it with a chance of at most this.

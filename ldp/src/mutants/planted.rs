@@ -5,8 +5,8 @@
 use rand::{CryptoRng, Rng, TryCryptoRng, TryRng};
 
 use super::*;
+use crate::audit::goodness_of_fit;
 use crate::design::Blocks as _;
-use crate::research::audit::goodness_of_fit;
 use crate::sampling::uniform_below;
 
 fn grr(d: u64, e: f64) -> RandomisedResponse {

@@ -5,7 +5,7 @@
 use std::f64::consts::E;
 
 use super::*;
-use crate::research::audit::{goodness_of_fit, unbiasedness};
+use crate::audit::{goodness_of_fit, unbiasedness};
 
 const REPORTS: u32 = 200_000;
 

@@ -3,7 +3,6 @@
 //!
 //! Most use floating point for their coins, and none is a [`crate::Mechanism`]: a workstation cannot send what they answer.
 
-pub mod audit;
 mod bits;
 mod coin;
 mod hadamard;

@@ -94,7 +94,7 @@ impl Audit {
             scores.sort_by(f64::total_cmp);
             scores
         });
-        let (cut, above) = self.best_cut(&sorted);
+        let (_, cut, above) = self.best_cut(&sorted);
         let rest = Self { draws: self.draws - choosing, ..*self };
         if above {
             rest.given(sample, inputs, |message| score(message) >= cut)
@@ -108,23 +108,59 @@ impl Audit {
     /// as uninformative.
     pub fn learned<V, K: Eq + Hash>(&self, mut sample: impl FnMut(&V) -> K, inputs: [&V; 2]) -> Finding {
         let ranking = self.draws / 4;
-        let mut seen: HashMap<K, [u64; 2]> = HashMap::new();
+        let mut seen: Ranking<K> = HashMap::new();
         for (side, input) in inputs.into_iter().enumerate() {
             for _ in 0..ranking {
                 seen.entry(sample(input)).or_default()[side] += 1;
             }
         }
-        let ratio = |message: &K| {
-            let [ours, theirs] = seen.get(message).copied().unwrap_or_default();
-            (ours as f64 + 1.0) / (theirs as f64 + 1.0)
-        };
-        Self { draws: self.draws - ranking, ..*self }.scored(sample, inputs, ratio)
+        Self { draws: self.draws - ranking, ..*self }.scored(sample, inputs, |message| likelihood(&seen, message))
     }
 
-    /// The cut of the most promising event, and whether the event lies above it, for the first input, or below it, for
+    /// The bound from messages that were collected before, of the first input and of the second, by the best of several
+    /// views of a message. A quarter of them ranks what each view sees, a quarter chooses the view and its event, and half is
+    /// counted. Also tells which view it was. Of unequally many messages the first are taken, at most the audit's draws.
+    pub fn best_of<M, K: Eq + Hash>(&self, messages: [&[M]; 2], views: &[&dyn Fn(&M) -> K]) -> (usize, Finding) {
+        let draws = messages.map(<[M]>::len).into_iter().min().unwrap_or(0);
+        let draws = draws.min(usize::try_from(self.draws).unwrap_or(usize::MAX));
+        let quarter = draws / 4;
+        let mut best: Option<Choice<K>> = None;
+        for (place, view) in views.iter().enumerate() {
+            let mut seen: Ranking<K> = HashMap::new();
+            for (side, messages) in messages.iter().enumerate() {
+                messages[..quarter].iter().for_each(|message| seen.entry(view(message)).or_default()[side] += 1);
+            }
+            let sorted = messages.map(|messages| {
+                let scores = messages[quarter..2 * quarter].iter().map(|message| likelihood(&seen, &view(message)));
+                let mut scores: Vec<f64> = scores.collect();
+                scores.sort_by(f64::total_cmp);
+                scores
+            });
+            let (promise, cut, above) = self.best_cut(&sorted);
+            if best.as_ref().is_none_or(|best| promise > best.promise) {
+                best = Some(Choice { promise, place, seen, cut, above });
+            }
+        }
+        let rest = Self { draws: (draws - 2 * quarter) as u64, ..*self };
+        let Some(Choice { place, seen, cut, above, .. }) = best else {
+            return (0, Finding { lower: 0.0, draws: rest.draws, hits: [0; 2], messages: 0 });
+        };
+        let mut left = messages.map(|messages| messages[2 * quarter..draws].iter());
+        // As many as there are are asked for.
+        let sample = |&side: &usize| left[side].next().map(views[place]);
+        let score = |key: &Option<K>| key.as_ref().map_or(1.0, |key| likelihood(&seen, key));
+        let finding = if above {
+            rest.given(sample, [&0, &1], |key| score(key) >= cut)
+        } else {
+            rest.given(sample, [&1, &0], |key| score(key) <= cut)
+        };
+        (place, finding)
+    }
+
+    /// The promise and the cut of the most promising event, and whether the event lies above it, for the first input, or below it, for
     /// the second. The promise is the bound with Poisson counts, by the approximation of Wilson and Hilferty (PNAS
     /// 1931) to their exact limits; it decides no more than which event is then counted on fresh messages.
-    fn best_cut(&self, sorted: &[Vec<f64>; 2]) -> (f64, bool) {
+    fn best_cut(&self, sorted: &[Vec<f64>; 2]) -> (f64, f64, bool) {
         let z = Normal::standard().inverse_cdf(1.0 - self.doubt / 2.0);
         let limit =
             |count: f64, z: f64| count * (1.0 - 1.0 / (9.0 * count) + z / (3.0 * count.sqrt())).max(0.0).powi(3);
@@ -145,7 +181,7 @@ impl Audit {
                 ]
             })
             .max_by(|one, other| one.0.total_cmp(&other.0))
-            .map_or((0.0, true), |(_, cut, side)| (cut, side))
+            .unwrap_or((f64::NEG_INFINITY, 0.0, true))
     }
 
     /// The Clopper-Pearson bounds on a chance from `hits` of the draws, each missed with a chance of at most half the
@@ -156,6 +192,24 @@ impl Audit {
         // At no hits, or no misses, one parameter is 0: no such distribution, and the bound is the edge itself.
         (beta(hit, missed + 1.0, self.doubt / 2.0, 0.0), beta(hit + 1.0, missed, 1.0 - self.doubt / 2.0, 1.0))
     }
+}
+
+/// The most promising view so far, its ranking and its event.
+struct Choice<K> {
+    promise: f64,
+    place: usize,
+    seen: Ranking<K>,
+    cut: f64,
+    above: bool,
+}
+
+/// How often each message came, of the first input and of the second.
+type Ranking<K> = HashMap<K, [u64; 2]>;
+
+/// How much a message spoke for the first input when the ranking saw it; 1 for one that it did not see.
+fn likelihood<K: Eq + Hash>(seen: &Ranking<K>, message: &K) -> f64 {
+    let [ours, theirs] = seen.get(message).copied().unwrap_or_default();
+    (ours as f64 + 1.0) / (theirs as f64 + 1.0)
 }
 
 /// What an audit of two values sees of a response: the message itself or, where there are too many messages, whether it
@@ -292,6 +346,26 @@ mod tests {
         }
         assert!(Audit::new(30_000, 0.999).unwrap().learned(&mut sample, [&1, &1]).lower <= 0.0);
         assert!(Audit::new(0, 0.999).unwrap().learned(&mut sample, [&1, &4]).lower <= 0.0);
+    }
+
+    /// Of three views of messages that are all different, the one that tells the inputs apart is found: their low bit, which is
+    /// set with chance 3/4 for the first input and 1/4 for the second.
+    #[test]
+    fn the_best_view_is_chosen() {
+        let mut rng = ChaCha20Rng::seed_from_u64(13);
+        let mut messages = |chance: f64| -> Vec<u64> {
+            (0..40_000)
+                .map(|n| n << 20 | rng.random_range(0..1 << 19) << 1 | u64::from(rng.random_bool(chance)))
+                .collect()
+        };
+        let (first, second) = (messages(0.75), messages(0.25));
+        let views: [&dyn Fn(&u64) -> u64; 3] =
+            [&|message| *message, &|message| message & 1, &|message| message >> 1 & 7];
+        let audit = Audit::new(40_000, 0.999).unwrap();
+        let (view, found) = audit.best_of([&first, &second], &views);
+        assert!(view == 1 && found.lower > 1.0 && found.lower < 3.0_f64.ln() && found.draws == 20_000, "{found:?}");
+        assert!(audit.best_of([&first, &first], &views).1.lower <= 0.0);
+        assert!(audit.best_of([&first[..0], &second], &views).1.lower <= 0.0);
     }
 
     /// With two cells Pearson's test is the two-sided z-test of a binomial count.

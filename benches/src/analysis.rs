@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `stipple-analysis` as a child process: a billion workstations simulated, and a full release estimated.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+
+use crate::row::Row;
+
+const BOUND: &str = "the bound that we set ourselves";
+
+/// What a child process took.
+struct Taken {
+    seconds: f64,
+    megabytes: f64,
+}
+
+/// Rows of seconds allowed by seconds taken, and of megabytes. (Decoding K = 2^20 counts stands with the mechanisms.)
+pub fn measure(catalogue: &Path, out: &Path, quick: bool) -> anyhow::Result<Vec<Row>> {
+    let rounds = if quick { 1 } else { 5 };
+    let clients = if quick { "1000000" } else { "1000000000" };
+    let simulated = runs(rounds, || {
+        let mut command = program()?;
+        command.args(["simulate", "--by-count", "--json", "--clients", clients, "--catalog"]).arg(catalogue);
+        Ok(command)
+    })?;
+    let (release, folder) = (out.join("release"), out.join("release/counts"));
+    full_release(&release, if quick { 1_000 } else { 100_000 })?;
+    let mut command = program()?;
+    command.args(["simulate", "--by-count", "--clients", "1000000"]).arg("--catalog").arg(release.join("catalogue"));
+    run(command.arg("--out").arg(&folder))?;
+    let estimated = runs(rounds, || {
+        let mut command = program()?;
+        command.arg("estimate").arg("--counts").arg(&folder).arg("--catalog").arg(release.join("catalogue"));
+        command.arg("--out").arg(release.join("estimates"));
+        Ok(command)
+    })?;
+    std::fs::remove_dir_all(&release).with_context(|| format!("cannot remove {}", release.display()))?;
+    let row = |name: &str, bound: f64, ours: Vec<f64>| {
+        Row::new(name.to_owned(), BOUND, 1.0, ours.into_iter().map(|taken: f64| bound / taken).collect(), vec![1.0])
+    };
+    let seconds = |taken: &[Taken]| taken.iter().map(|taken| taken.seconds).collect();
+    let megabytes = |taken: &[Taken]| taken.iter().map(|taken| taken.megabytes).collect();
+    Ok(vec![
+        row("simulate 1e9 workstations by count within 5 s", 5.0, seconds(&simulated)),
+        row("estimate 60 metrics, one of 1e5, within 2 s", 2.0, seconds(&estimated)),
+        row("the same within 500 MB", 500.0, megabytes(&estimated)),
+    ])
+}
+
+/// The program beside this one.
+fn program() -> anyhow::Result<Command> {
+    let path = std::env::current_exe()?.with_file_name("stipple-analysis");
+    ensure!(path.is_file(), "{} is missing: cargo build --release -p stipple-analysis", path.display());
+    Ok(Command::new(path))
+}
+
+fn runs(rounds: u32, mut command: impl FnMut() -> anyhow::Result<Command>) -> anyhow::Result<Vec<Taken>> {
+    (0..rounds).map(|_| run(&mut command()?)).collect()
+}
+
+/// Runs a program to its end, with an eye on its peak memory.
+fn run(command: &mut Command) -> anyhow::Result<Taken> {
+    let start = Instant::now();
+    let mut child = command.stdout(Stdio::null()).spawn()?;
+    let mut megabytes = 0.0_f64;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        megabytes = megabytes.max(peak(&child).unwrap_or(0.0));
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    ensure!(status.success(), "{command:?} failed: {status}");
+    Ok(Taken { seconds: start.elapsed().as_secs_f64(), megabytes })
+}
+
+/// The kernel's high-water mark of a process that still runs, in MB of 10^6 bytes.
+fn peak(child: &Child) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024.0 / 1e6)
+}
+
+/// A catalogue of 60 metrics of the usual kinds, one of them with a dictionary of so many values.
+fn full_release(folder: &Path, values: usize) -> anyhow::Result<()> {
+    let catalogue: PathBuf = folder.join("catalogue");
+    std::fs::create_dir_all(&catalogue).with_context(|| format!("cannot make {}", catalogue.display()))?;
+    std::fs::write(
+        catalogue.join("catalogue.toml"),
+        "title = \"Full release\"\nepsilon_epoch = 4.0\nepsilon_cap = 2.0\n",
+    )?;
+    for number in 0..60 {
+        let (mechanism, size) = match number {
+            0 => ("projective-geometry", values),
+            1..20 => ("randomised-response", 4 + number % 3),
+            _ => ("subset-selection", 8 + number / 2),
+        };
+        let mut labels = String::new();
+        for value in 1..size {
+            write!(labels, "\"value {value}\", ")?;
+        }
+        let text = format!(
+            "id = \"usage.metric-{number:02}\"\ntitle = \"Metric {number}\"\nquestion = \"Which value?\"\ncategory = \"usage\"\n\
+             owner = \"Benches\"\napproval = \"https://example.org/approved\"\nintroduced = 2026-01-01\nexpires = 2027-01-01\n\
+             epsilon = 1.0\nmechanism = \"{mechanism}\"\n[domain]\nkind = \"symbol\"\nvalues = [{labels}]\nother = true\n\
+             [tally]\naggregate = \"last\"\n[[tally.events]]\nid = \"e5c3b310-f454-5a19-914c-76516fb270d6\"\npayload = \"s\"\n"
+        );
+        std::fs::write(catalogue.join(format!("usage.metric-{number:02}.toml")), text)?;
+    }
+    Ok(())
+}
