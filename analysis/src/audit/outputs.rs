@@ -127,7 +127,8 @@ impl Outputs {
     /// [`OutputsError::Confidence`] unless it is a chance.
     pub fn audit(&self, epsilon: f64, confidence: f64) -> Result<Verdict, OutputsError> {
         let effort = Effort { draws: self.len(), confidence };
-        let views: Vec<&dyn Fn(&String) -> u64> = VIEWS.iter().map(|(_, view)| view as _).collect();
+        let views: Vec<_> = VIEWS.iter().map(|(_, view)| |text: &String| view(text)).collect();
+        let views: Vec<&dyn Fn(&String) -> u64> = views.iter().map(|view| view as _).collect();
         let (view, found) = effort.audit(false)?.best_of([&self.texts[0], &self.texts[1]], &views);
         Ok(Verdict {
             inputs: self.inputs.clone(),
@@ -193,7 +194,7 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok()).collect()
 }
 
-type View = fn(&String) -> u64;
+type View = fn(&str) -> u64;
 
 /// What may tell two inputs apart. A view of an output is post-processing: it can only lose epsilon, so whichever is chosen, the
 /// bound holds.
@@ -231,7 +232,7 @@ fn lowest(x: f64) -> u64 {
 }
 
 /// For every pair of neighbouring parts, between blanks, whether they are equal.
-fn equal_parts(text: &String) -> u64 {
+fn equal_parts(text: &str) -> u64 {
     let parts: Vec<&str> = text.split_whitespace().collect();
     parts.windows(2).take(62).fold(1, |bits, pair| bits << 1 | u64::from(pair[0] == pair[1]))
 }

@@ -27,10 +27,10 @@ fn masks(d: u64, e: f64) -> Mechanism {
 }
 
 /// A CSV of the default number of outputs of each of two inputs.
-fn file<V>(seed: u64, inputs: [(&str, V); 2], mut client: impl FnMut(&V, &mut ChaCha20Rng) -> String) -> Outputs {
+fn file<V>(seed: u64, inputs: &[(&str, V); 2], mut client: impl FnMut(&V, &mut ChaCha20Rng) -> String) -> Outputs {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mut csv = "input,output\n".to_owned();
-    for (name, input) in &inputs {
+    for (name, input) in inputs {
         for _ in 0..Effort::USUAL.draws {
             writeln!(csv, "{name},{}", client(input, &mut rng)).unwrap();
         }
@@ -111,7 +111,7 @@ fn noise_that_is_used_again() {
             let again = if memoised { noise } else { rng.random() };
             format!("{} {}", answer(first, noise), answer(second, again))
         };
-        let outputs = file(5, [("0 0", [0, 0]), ("0 4", [0, 4])], answers);
+        let outputs = file(5, &[("0 0", [0, 0]), ("0 4", [0, 4])], answers);
         let verdict = outputs.audit(1.0, Effort::USUAL.confidence).unwrap();
         assert_eq!(verdict.refuted, memoised, "{verdict:?}");
         if memoised {
@@ -131,13 +131,13 @@ fn a_comparison_of_floating_point_numbers() {
         count + sign * (1.0 - u).ln()
     };
     let counts = [("none", 0.0), ("one", 1.0)];
-    let caught = file(6, counts, |count, rng| format!("{:?}", noisy(count, rng)));
+    let caught = file(6, &counts, |count, rng| format!("{:?}", noisy(count, rng)));
     let verdict = caught.audit(1.0, Effort::USUAL.confidence).unwrap();
     assert!(verdict.refuted && verdict.lower > 3.0, "{verdict:?}");
     assert!(verdict.distinguisher.contains("lowest bit"), "{verdict:?}");
-    let exact_bits = file(6, counts, |count, rng| format!("0x{:016x}", noisy(count, rng).to_bits()));
+    let exact_bits = file(6, &counts, |count, rng| format!("0x{:016x}", noisy(count, rng).to_bits()));
     assert_eq!(exact_bits.audit(1.0, Effort::USUAL.confidence).unwrap().lower.to_bits(), verdict.lower.to_bits());
-    let snapped = file(7, counts, |count, rng| format!("{:?}", (noisy(count, rng) * 1024.0).round() / 1024.0));
+    let snapped = file(7, &counts, |count, rng| format!("{:?}", (noisy(count, rng) * 1024.0).round() / 1024.0));
     let verdict = snapped.audit(1.0, Effort::USUAL.confidence).unwrap();
     assert!(!verdict.refuted && verdict.lower > 0.8, "{verdict:?}");
 }
@@ -192,9 +192,9 @@ fn payloads_of_a_metric_are_tested_against_its_channel() {
     let client = |&v: &u32, rng: &mut ChaCha20Rng| {
         let response = definition.mechanism.randomise(&TrueValue::new(Value::Symbol(v)), rng).unwrap();
         let payload = definition.mechanism.encode(&response).unwrap();
-        payload.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        stipple_catalog::hex(&payload)
     };
-    let verdict = file(9, inputs, client).audit_metric(definition, 1.0, 0.99).unwrap();
+    let verdict = file(9, &inputs, client).audit_metric(definition, 1.0, 0.99).unwrap();
     assert!(!verdict.is_bad() && verdict.fit.is_some(), "{verdict:?}");
     let foreign = outputs_of(&format!("input,output\n{},zz\n{},00\n", labels[0], labels[1])).unwrap();
     assert!(foreign.audit_metric(definition, 1.0, 0.99).unwrap().misfit);

@@ -73,7 +73,9 @@ fn weighted(chances: &[f64], arrival: &[f64]) -> Vec<f64> {
 fn multinomial_into(n: u64, weights: &[f64], rng: &mut ChaCha8Rng, mut add: impl FnMut(usize, u64, &mut ChaCha8Rng)) {
     let mut parts = Vec::new();
     multinomial(n, weights, rng, |cell, count| parts.push((cell, count)));
-    parts.into_iter().for_each(|(cell, count)| add(cell, count, rng));
+    for (cell, count) in parts {
+        add(cell, count, rng);
+    }
 }
 
 /// The masks of so many holders of `value`.

@@ -49,7 +49,9 @@ impl Population {
         self.kinds.extend(kinds);
         for (week, mix) in (0..).zip(&mut self.mix) {
             let share = takes(week);
-            mix.iter_mut().for_each(|part| *part *= 1.0 - share);
+            for part in mix.iter_mut() {
+                *part *= 1.0 - share;
+            }
             mix.push(share);
         }
     }

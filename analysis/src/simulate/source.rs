@@ -144,13 +144,11 @@ pub(super) fn truth(file: Option<&Path>, catalogue: &Catalogue) -> Result<Vec<Ve
 /// a share 1/2r.
 fn zipf(definition: &Definition) -> Vec<f64> {
     let ranks = (1..=definition.domain.size()).map(|rank| 1.0 / rank as f64);
-    match definition.domain {
-        Domain::Set { .. } => ranks.map(|share| share / 2.0).collect(),
-        _ => {
-            let total: f64 = ranks.clone().sum();
-            ranks.map(|weight| weight / total).collect()
-        }
+    if matches!(definition.domain, Domain::Set { .. }) {
+        return ranks.map(|share| share / 2.0).collect();
     }
+    let total: f64 = ranks.clone().sum();
+    ranks.map(|weight| weight / total).collect()
 }
 
 /// What happens in the epoch.

@@ -161,12 +161,16 @@ impl Block<'_> {
                 let weight = self.population.parts[part][number as usize] * arrival;
                 if weight > 0.0 {
                     *common += weight * free;
-                    occupied.iter().for_each(|&b| chances[usize::from(b)] += weight * (ratio / omega - free));
+                    for &bucket in &occupied {
+                        chances[usize::from(bucket)] += weight * (ratio / omega - free);
+                    }
                 }
             }
         }
         for (chances, common) in chances.iter_mut().zip(common) {
-            chances.iter_mut().for_each(|chance| *chance += common);
+            for chance in chances {
+                *chance += common;
+            }
         }
         chances
     }
