@@ -7,9 +7,11 @@ mod encoding;
 mod intake;
 mod load;
 mod mechanisms;
+mod overload;
 #[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the aggregator")]
 #[path = "../../aggregator/tests/support/postgres.rs"]
 mod postgres;
+mod program;
 mod queue;
 mod recorder;
 #[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the aggregator")]
@@ -19,6 +21,7 @@ mod row;
 mod sample;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -39,11 +42,14 @@ struct Arguments {
     /// The folder for ratios.json and, while it runs, the store.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
-    /// One part only.
-    #[arg(long, value_parser = ["mechanisms", "recorder", "intake", "queue"])]
+    /// One part only; `overload` takes ten minutes and runs only when it is asked for.
+    #[arg(long, value_parser = ["mechanisms", "recorder", "intake", "queue", "overload"])]
     only: Option<String>,
+    /// For how many seconds the overload lasts [default: 600, with --quick 5].
+    #[arg(long)]
+    seconds: Option<u64>,
     /// Keep-alive connections of the load generator.
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 768)]
     connections: usize,
 }
 
@@ -63,6 +69,10 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("queue") {
         rows.extend(queue::measure(Catalogue::load(&folder)?, &arguments.out, arguments.connections, arguments.quick)?);
+    }
+    if arguments.only.as_deref() == Some("overload") {
+        let time = Duration::from_secs(arguments.seconds.unwrap_or(if arguments.quick { 5 } else { 600 }));
+        rows.extend(overload::measure(Catalogue::load(&folder)?, &folder, &arguments.out, time, arguments.quick)?);
     }
     if wanted("intake") {
         rows.extend(intake::measure(catalogue, &arguments.out, arguments.connections, arguments.quick)?);
