@@ -146,7 +146,15 @@ mod tests {
 
     fn value(estimate: f64, lower: f64, upper: f64) -> ValueEstimate {
         let interval = Interval { lower, upper };
-        ValueEstimate { value: "x".into(), estimate, standard_error: None, interval, margin: interval.margin() }
+        ValueEstimate {
+            value: "x".into(),
+            estimate,
+            standard_error: None,
+            interval,
+            margin: interval.margin(),
+            simultaneous: interval,
+            consistent: estimate.clamp(0.0, 1.0),
+        }
     }
 
     #[test]

@@ -2,12 +2,17 @@
 //! From support counts to estimates. docs/estimates.md derives every formula.
 
 use std::fmt;
+use std::str::FromStr;
 
 use stipple_catalog::{Catalogue, Definition, Domain, Week};
+use stipple_ldp::accounting::manipulation::{mean_moved, share_raised};
+use stipple_ldp::postprocess::norm_sub;
 use stipple_ldp::{Debias, Mechanism, Support};
 
+use crate::central::{Bounds, Central};
 use crate::dataset::{Dataset, WeekCounts};
-use crate::interval::{Interval, Level, student, wilson};
+use crate::interval::{Interval, Level, student};
+use crate::share::{Intervals, tighten};
 
 /// How to estimate.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +21,12 @@ pub struct Options {
     pub level: Level,
     /// every week apart, instead of all weeks pooled
     pub by_week: bool,
+    /// the weeks to use; all of them if `None`
+    pub span: Option<Span>,
+    /// the share of reporters whose lies the poisoning margin supposes, from 0 to 1
+    pub liars: f64,
+    /// the delta at which to state what a publication tells about one reporter; `None` leaves out the slow numeric bound
+    pub delta: Option<f64>,
 }
 
 /// The weeks that an estimate is of. Written as `2026-W30..2026-W55`, or as one week.
@@ -40,6 +51,12 @@ pub struct MetricEstimate<'c> {
     pub level: Level,
     /// one entry for every value of the dictionary, or the single entry `mean`
     pub values: Vec<ValueEstimate>,
+    /// what the counts tell a reader about one reporter, if the reports are really shuffled; `None` unless asked for
+    pub central: Option<Central>,
+    /// the share of reporters that [`Self::moved`] supposes to lie
+    pub liars: f64,
+    /// how far liars could raise an estimate (for a mean: move it)
+    pub moved: f64,
 }
 
 /// The estimate of one number.
@@ -55,6 +72,10 @@ pub struct ValueEstimate {
     pub interval: Interval,
     /// half the interval's width before it was clipped to the possible range
     pub margin: f64,
+    /// the interval that holds together with those of all other values of the metric
+    pub simultaneous: Interval,
+    /// the estimate made possible: not negative, and of shares that sum to 1 the nearest that do
+    pub consistent: f64,
 }
 
 /// All estimates of a dataset.
@@ -64,16 +85,67 @@ pub struct Estimates<'c> {
     pub metrics: Vec<MetricEstimate<'c>>,
     /// the ids of metrics that the catalogue has and nobody reported
     pub without_reports: Vec<&'c str>,
+    /// what has reports, but not enough of them
+    pub too_few: Vec<TooFew<'c>>,
+}
+
+/// Weeks of a metric with so few reports that an interval would span the range of what is possible.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TooFew<'c> {
+    /// the metric's id
+    pub metric: &'c str,
+    /// the weeks
+    pub span: Span,
+    /// the reports there are
+    pub reports: u64,
+    /// the reports at which the margin is half of the range
+    pub needed: u64,
 }
 
 impl Options {
-    /// 95 %, all weeks pooled.
-    pub const USUAL: Self = Self { level: Level::USUAL, by_week: false };
+    /// 95 %, all weeks pooled, one liar in a thousand.
+    pub const USUAL: Self = Self { level: Level::USUAL, by_week: false, span: None, liars: 0.001, delta: None };
+}
+
+impl Span {
+    /// Whether a week is one of them.
+    #[must_use]
+    pub fn holds(self, week: Week) -> bool {
+        (self.first..=self.last).contains(&week)
+    }
 }
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.first == self.last { self.first.fmt(f) } else { f.pad(&format!("{}..{}", self.first, self.last)) }
+    }
+}
+
+/// A text that names no weeks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} names no weeks: one is written 2026-W30, several 2026-W30..2026-W42 with the first before the last")]
+pub struct SpanError(String);
+
+impl FromStr for Span {
+    type Err = SpanError;
+
+    fn from_str(text: &str) -> Result<Self, SpanError> {
+        let (first, last) = text.split_once("..").unwrap_or((text, text));
+        match (first.parse(), last.parse()) {
+            (Ok(first), Ok(last)) if first <= last => Ok(Self { first, last }),
+            _ => Err(SpanError(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for TooFew<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { metric, span, reports, needed } = self;
+        write!(
+            f,
+            "{metric} in {span} is left out: {reports} reports say next to nothing, at least {needed} are needed; "
+        )?;
+        f.write_str("pool more weeks or wait for more reports")
     }
 }
 
@@ -98,55 +170,124 @@ impl MetricEstimate<'_> {
     }
 }
 
-/// Estimates every metric of the dataset that has reports.
+/// Estimates every metric of the dataset that has reports enough.
 #[must_use]
 pub fn estimate<'c>(dataset: &Dataset, catalogue: &'c Catalogue, options: Options) -> Estimates<'c> {
-    let (mut metrics, mut without_reports) = (Vec::new(), Vec::new());
+    let mut estimates = Estimates { metrics: Vec::new(), without_reports: Vec::new(), too_few: Vec::new() };
+    let mut bounds = Bounds::default();
     for definition in catalogue.definitions() {
-        let weeks: Vec<&WeekCounts> = dataset.weeks(&definition.id).iter().filter(|week| week.reports > 0).collect();
+        let weeks: Vec<&WeekCounts> = dataset
+            .weeks(&definition.id)
+            .iter()
+            .filter(|week| week.reports > 0 && options.span.is_none_or(|span| span.holds(week.week)))
+            .collect();
         if weeks.is_empty() {
-            without_reports.push(definition.id.as_str());
-        } else if options.by_week {
-            metrics.extend(weeks.iter().filter_map(|&week| pooled(definition, &[week], options.level)));
-        } else {
-            metrics.extend(pooled(definition, &weeks, options.level));
+            estimates.without_reports.push(&definition.id);
+        }
+        for weeks in weeks.chunks(if options.by_week { 1 } else { weeks.len().max(1) }) {
+            let Some(pooled) = Pooled::new(definition, weeks) else { continue };
+            let Pooled { span, reports, .. } = pooled;
+            let needed = reports_needed(&definition.mechanism, options.level);
+            if reports < needed {
+                estimates.too_few.push(TooFew { metric: &definition.id, span, reports, needed });
+            } else {
+                estimates.metrics.push(pooled.estimate(options, &mut bounds));
+            }
         }
     }
-    Estimates { metrics, without_reports }
+    estimates
 }
 
-/// The estimates over the given weeks, which are in order; `None` without a report.
-fn pooled<'c>(definition: &'c Definition, weeks: &[&WeekCounts], level: Level) -> Option<MetricEstimate<'c>> {
-    let span = Span { first: weeks.first()?.week, last: weeks.last()?.week };
-    let reports = weeks.iter().map(|week| week.reports).sum();
-    let mut counts = vec![0_u64; definition.mechanism.cells()];
-    for week in weeks {
-        counts.iter_mut().zip(&week.counts).for_each(|(sum, count)| *sum += count);
-    }
-    let values = match definition.mechanism.debias() {
-        Debias::Shares(constants) => {
-            let labels = definition.domain.labels().into_iter();
-            let support = definition.mechanism.support_counts(&counts);
-            labels.zip(support.iter()).map(|(label, &hits)| share(label, hits, reports, constants, level)).collect()
+/// The counts of a metric, summed over weeks.
+pub(crate) struct Pooled<'c> {
+    pub(crate) definition: &'c Definition,
+    pub(crate) span: Span,
+    pub(crate) reports: u64,
+    pub(crate) counts: Vec<u64>,
+}
+
+impl<'c> Pooled<'c> {
+    /// The sums over the given weeks, which are in order; `None` without a report.
+    pub(crate) fn new(definition: &'c Definition, weeks: &[&WeekCounts]) -> Option<Self> {
+        let span = Span { first: weeks.first()?.week, last: weeks.last()?.week };
+        let reports = weeks.iter().map(|week| week.reports).sum();
+        let mut counts = vec![0_u64; definition.mechanism.cells()];
+        for week in weeks {
+            counts.iter_mut().zip(&week.counts).for_each(|(sum, count)| *sum += count);
         }
-        Debias::Mean { unbiased } => vec![mean(&definition.mechanism, &counts, &unbiased, reports, level)],
+        (reports > 0).then_some(Self { definition, span, reports, counts })
+    }
+
+    fn estimate(&self, options: Options, bounds: &mut Bounds<'c>) -> MetricEstimate<'c> {
+        let Self { definition, span, reports, .. } = *self;
+        let Options { level, liars, .. } = options;
+        let (values, moved) = self.values(level);
+        let central = options.delta.map(|delta| bounds.central(definition, reports, delta));
+        MetricEstimate { definition, span, reports, level, values, central, liars, moved: liars * moved }
+    }
+
+    /// The estimates of all values, and how far reports could move them if all of them lied.
+    pub(crate) fn values(&self, level: Level) -> (Vec<ValueEstimate>, f64) {
+        let mechanism = &self.definition.mechanism;
+        match mechanism.debias() {
+            Debias::Shares(constants) => {
+                let labels = self.definition.domain.labels();
+                let support = mechanism.support_counts(&self.counts);
+                let mut intervals = Intervals::new(self.reports, constants, level, labels.len());
+                let share = |(label, &hits)| share(label, hits, self.reports, constants, &mut intervals);
+                let mut values: Vec<_> = labels.into_iter().zip(support.iter()).map(share).collect();
+                if !matches!(self.definition.domain, Domain::Set { .. }) {
+                    sum_to_one(&mut values);
+                }
+                (values, share_raised(&constants, 1, 1))
+            }
+            Debias::Mean { unbiased } => {
+                (vec![mean(mechanism, &self.counts, &unbiased, self.reports, level)], mean_moved(&unbiased, 1, 1))
+            }
+        }
+    }
+}
+
+/// The reports at which the margin of a share of one half, or of a mean, is half of what is possible: with fewer, an interval
+/// tells next to nothing.
+#[must_use]
+pub fn reports_needed(mechanism: &Mechanism, level: Level) -> u64 {
+    let (variance, half) = match mechanism.debias() {
+        Debias::Shares(constants) => (constants.variance(0.5), 0.5),
+        Debias::Mean { .. } => {
+            let worst = mechanism.noise_variances().into_iter().fold(0.0, f64::max);
+            (worst, (mechanism.values() - 1) as f64 / 2.0)
+        }
     };
-    Some(MetricEstimate { definition, span, reports, level, values })
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and saturates")]
+    let needed = (variance * (level.normal_quantile() / half).powi(2)).ceil() as u64;
+    needed.max(2)
 }
 
-/// The share of one value: Wilson's interval for the reported share, carried over by the affine map that removes the bias.
-fn share(value: String, hits: u64, reports: u64, constants: Support, level: Level) -> ValueEstimate {
-    let debiased = |reported| constants.share(reported);
+/// The share of one value: its interval is that of the reported share, carried over by the affine map that removes the bias.
+fn share(value: String, hits: u64, reports: u64, constants: Support, intervals: &mut Intervals) -> ValueEstimate {
     let reported = hits as f64 / reports as f64;
     let standard_error = (reported * (1.0 - reported) / reports as f64).sqrt() / constants.contrast();
-    let Interval { lower, upper } = wilson(hits, reports, level);
-    let interval = Interval { lower: debiased(lower), upper: debiased(upper) };
+    let estimate = constants.share(reported);
+    let intervals = intervals.of(hits);
     ValueEstimate {
         value,
-        estimate: debiased(reported),
+        estimate,
         standard_error: Some(standard_error),
-        interval: interval.clipped(1.0),
-        margin: interval.margin(),
+        interval: intervals.pointwise,
+        margin: intervals.margin,
+        simultaneous: intervals.simultaneous,
+        consistent: estimate.clamp(0.0, 1.0),
+    }
+}
+
+/// What follows from the shares' sum being 1.
+fn sum_to_one(values: &mut [ValueEstimate]) {
+    let estimates: Vec<f64> = values.iter().map(|value| value.estimate).collect();
+    let mut simultaneous: Vec<Interval> = values.iter().map(|value| value.simultaneous).collect();
+    tighten(&mut simultaneous);
+    for ((value, consistent), simultaneous) in values.iter_mut().zip(norm_sub(&estimates)).zip(simultaneous) {
+        (value.consistent, value.simultaneous) = (consistent, simultaneous);
     }
 }
 
@@ -169,6 +310,8 @@ fn mean(mechanism: &Mechanism, counts: &[u64], unbiased: &[f64], reports: u64, l
         standard_error,
         interval: interval.clipped(most),
         margin: interval.margin(),
+        simultaneous: interval.clipped(most),
+        consistent: mean.clamp(0.0, most),
     }
 }
 
@@ -187,6 +330,11 @@ mod tests {
         let channel = TruncatedGeometric::new(bound, epsilon).unwrap();
         let unbiased = channel.unbiased();
         (Mechanism::TruncatedGeometric(channel), unbiased)
+    }
+
+    fn warner(hits: u64, reports: u64) -> ValueEstimate {
+        let constants = Support { p_true: 0.75, p_false: 0.25 };
+        share("yes".to_owned(), hits, reports, constants, &mut Intervals::new(reports, constants, Level::USUAL, 2))
     }
 
     /// With m = 1 the mechanism is randomised response with P[truth] = 1/(1+alpha), whose noise is the same at 0 and 1:
@@ -212,7 +360,7 @@ mod tests {
         assert!(pair.standard_error.is_some_and(|error| error > 1.0), "{pair:?}");
         assert_eq!(pair.interval, Interval { lower: 0.0, upper: 10.0 });
         for hits in [0, 1] {
-            let one = share("a".to_owned(), hits, 1, Support { p_true: 0.75, p_false: 0.25 }, Level::USUAL);
+            let one = warner(hits, 1);
             let Interval { lower, upper } = one.interval;
             assert!(one.estimate.is_finite() && 0.0 <= lower && lower < upper && upper <= 1.0, "{one:?}");
         }
@@ -221,7 +369,7 @@ mod tests {
     #[test]
     fn a_share_is_warners_estimate() {
         // Warner (JASA 1965): lambda/n = 0.6 with p = 0.75 gives (0.6 - 0.25) / 0.5 = 0.7, s.e. sqrt(.24/1000)/0.5.
-        let warner = share("yes".to_owned(), 600, 1000, Support { p_true: 0.75, p_false: 0.25 }, Level::USUAL);
+        let warner = warner(600, 1000);
         assert!((warner.estimate - 0.7).abs() < 1e-12);
         assert!((warner.standard_error.unwrap() - 0.030_983_866_769_659_335).abs() < 1e-12);
         assert!((warner.interval.lower - 0.638_541).abs() < 1e-4 && (warner.interval.upper - 0.759_926).abs() < 1e-4);

@@ -17,17 +17,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod central;
 mod chart;
 mod dataset;
 mod estimate;
+mod exact;
 mod interval;
 mod output;
 mod report;
+mod share;
 mod table;
 mod words;
 
+pub use central::{Central, DELTA};
 pub use dataset::{Dataset, DatasetError, RowFault, WeekCounts};
-pub use estimate::{Estimates, MetricEstimate, Options, Span, ValueEstimate, estimate};
+pub use estimate::{
+    Estimates, MetricEstimate, Options, Span, SpanError, TooFew, ValueEstimate, estimate, reports_needed,
+};
+pub use exact::blaker;
 pub use interval::{Interval, Level, LevelError, student, wilson};
 pub use output::{COLUMNS, WriteError, json, write_all};
 pub use report::{report, write_report};

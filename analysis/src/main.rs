@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use stipple_analysis::{Dataset, DatasetError, Estimates, Level, Options, WriteError};
+use stipple_analysis::{Dataset, DatasetError, Estimates, Level, Options, Span, WriteError};
 use stipple_catalog::{Catalogue, CatalogueError, default_folder};
 
 /// Estimates with error bounds from the noised counts that a Stipple aggregator exports.
@@ -34,6 +34,27 @@ struct Input {
     /// The confidence level of the intervals.
     #[arg(long, default_value = "0.95")]
     level: Level,
+    /// Only these weeks, as 2026-W30..2026-W42 or one week [default: all].
+    #[arg(long)]
+    weeks: Option<Span>,
+    /// The share of reporters whose lies the poisoning margin supposes.
+    #[arg(long, default_value = "0.001", value_parser = fraction)]
+    liars: f64,
+    /// The delta of the central guarantee, which holds if the reports are really shuffled.
+    #[arg(long, default_value = "1e-8", value_parser = fraction)]
+    delta: f64,
+}
+
+impl Input {
+    const fn options(&self, by_week: bool) -> Options {
+        let delta = Some(self.delta);
+        Options { level: self.level, by_week, span: self.weeks, liars: self.liars, delta }
+    }
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "a share from 0 to 1 is wanted, such as 0.001".to_owned())
 }
 
 #[derive(Subcommand)]
@@ -95,7 +116,7 @@ fn load(input: &Input) -> Result<(Dataset, Catalogue), Failure> {
 
 fn estimate(input: &Input, out: &Path, by_week: bool, as_json: bool) -> Result<(), Failure> {
     let (dataset, catalogue) = load(input)?;
-    let estimates = stipple_analysis::estimate(&dataset, &catalogue, Options { level: input.level, by_week });
+    let estimates = stipple_analysis::estimate(&dataset, &catalogue, input.options(by_week));
     note_missing(&estimates);
     stipple_analysis::write_all(&estimates, out)?;
     let mut stdout = io::stdout().lock();
@@ -111,8 +132,7 @@ fn estimate(input: &Input, out: &Path, by_week: bool, as_json: bool) -> Result<(
 
 fn report(input: &Input, out: &Path) -> Result<(), Failure> {
     let (dataset, catalogue) = load(input)?;
-    let options = Options { level: input.level, by_week: false };
-    let estimates = stipple_analysis::estimate(&dataset, &catalogue, options);
+    let estimates = stipple_analysis::estimate(&dataset, &catalogue, input.options(false));
     note_missing(&estimates);
     stipple_analysis::write_report(&dataset, &estimates, out)?;
     let _ = writeln!(io::stdout(), "{}", out.display()); // the page is written, whoever reads this
@@ -122,5 +142,12 @@ fn report(input: &Input, out: &Path) -> Result<(), Failure> {
 fn note_missing(estimates: &Estimates<'_>) {
     if !estimates.without_reports.is_empty() {
         eprintln!("stipple-analysis: no report yet, left out: {}", estimates.without_reports.join(", "));
+    }
+    // Week by week there can be a thousand of them.
+    for few in estimates.too_few.iter().take(5) {
+        eprintln!("stipple-analysis: {few}");
+    }
+    if let Some(more) = estimates.too_few.len().checked_sub(5).filter(|&more| more > 0) {
+        eprintln!("stipple-analysis: and {more} more with too few reports; pool more weeks");
     }
 }

@@ -10,7 +10,7 @@ use polars::prelude::*;
 use crate::estimate::{Estimates, MetricEstimate, ValueEstimate};
 
 /// The columns, in order.
-pub const COLUMNS: [&str; 12] = [
+pub const COLUMNS: [&str; 18] = [
     "metric",
     "title",
     "category",
@@ -20,8 +20,14 @@ pub const COLUMNS: [&str; 12] = [
     "standard_error",
     "lower",
     "upper",
+    "lower_all",
+    "upper_all",
+    "consistent",
     "reports",
     "epsilon",
+    "central_epsilon",
+    "central_delta",
+    "liars_move",
     "mechanism",
 ];
 
@@ -108,8 +114,14 @@ fn table(estimates: &Estimates<'_>) -> PolarsResult<DataFrame> {
         number("standard_error", &|_, value| value.standard_error),
         number("lower", &|_, value| Some(value.interval.lower)),
         number("upper", &|_, value| Some(value.interval.upper)),
+        number("lower_all", &|_, value| Some(value.simultaneous.lower)),
+        number("upper_all", &|_, value| Some(value.simultaneous.upper)),
+        number("consistent", &|_, value| Some(value.consistent)),
         Column::new("reports".into(), reports),
         number("epsilon", &|metric, _| Some(metric.definition.epsilon.into())),
+        number("central_epsilon", &|metric, _| metric.central.map(|central| central.epsilon)),
+        number("central_delta", &|metric, _| metric.central.map(|central| central.delta)),
+        number("liars_move", &|metric, _| Some(metric.moved)),
         text("mechanism", &|metric, _| metric.definition.mechanism_name.to_string()),
     ];
     DataFrame::new(rows.len(), columns)

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::central::Central;
 use crate::estimate::{Estimates, MetricEstimate, ValueEstimate};
 use crate::words::{grouped, number};
 
@@ -33,6 +34,7 @@ fn write_metric(metric: &MetricEstimate<'_>, out: &mut dyn Write) -> io::Result<
     writeln!(out, "{} ({})", definition.title, definition.id)?;
     writeln!(out, "  {}", definition.question)?;
     writeln!(out, "  {} {plural}, {}, epsilon {}", grouped(metric.reports), metric.span, definition.epsilon)?;
+    writeln!(out, "  {}", beside(metric))?;
     let ranked = metric.ranked();
     // One more row costs no more than the line that would say so.
     let shown = if ranked.len() <= SHOWN + 1 { ranked.len() } else { SHOWN };
@@ -52,6 +54,21 @@ fn write_metric(metric: &MetricEstimate<'_>, out: &mut dyn Write) -> io::Result<
         writeln!(out, "  … and {} more (in estimates.csv)", ranked.len() - shown)?;
     }
     Ok(())
+}
+
+/// What stands beside every estimate: the guarantee to readers, and what liars could do.
+fn beside(metric: &MetricEstimate<'_>) -> String {
+    let liars = number(metric.liars * 100.0, 1);
+    let moved = match metric.most() {
+        Some(_) => format!("{liars} % of liars could move the mean by {}", number(metric.moved, 3)),
+        None => format!("{liars} % of liars could raise a share by {} points", number(metric.moved * 100.0, 2)),
+    };
+    match metric.central {
+        Some(Central { epsilon, delta }) => {
+            format!("readers of shuffled counts: epsilon {} (delta {delta:e}); {moved}", number(epsilon, 3))
+        }
+        None => moved,
+    }
 }
 
 fn cells(metric: &MetricEstimate<'_>, value: &ValueEstimate) -> [String; 4] {

@@ -229,7 +229,12 @@ fn exit_codes_tell_bad_data_from_bad_usage() {
     let fine = run(&sample, &["estimate"], &out);
     assert_eq!(fine.status.code(), Some(0));
     let notes = String::from_utf8(fine.stderr).unwrap();
-    assert_eq!(notes, "stipple-analysis: no report yet, left out: problems.crashes, settings.desktop\n");
+    let left_out = "stipple-analysis: no report yet, left out: problems.crashes, settings.desktop\n\
+                    stipple-analysis: usage.tools in 2026-W41 is left out: 50 reports say next to nothing, \
+                    at least 93 are needed; pool more weeks or wait for more reports\n";
+    assert_eq!(notes, left_out);
+    assert_eq!(run(&sample, &["estimate", "--weeks", "2026-W41..2026-W40"], &out).status.code(), Some(2));
+    assert_eq!(run(&sample, &["estimate", "--liars", "1.5"], &out).status.code(), Some(2));
     assert_eq!(run(&sample, &["report"], &out.join("report.html")).status.code(), Some(0));
     assert_eq!(run(&sample, &["estimate", "--level", "95"], &out).status.code(), Some(2));
     assert_eq!(run(&sample, &["guess"], &out).status.code(), Some(2));

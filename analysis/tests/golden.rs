@@ -8,7 +8,7 @@ mod support;
 use std::io::Cursor;
 
 use polars::prelude::*;
-use stipple_analysis::{COLUMNS, Dataset, Level, Options, estimate, json, report, write_all, write_table};
+use stipple_analysis::{COLUMNS, DELTA, Dataset, Options, estimate, json, report, write_all, write_table};
 use support::{Group, catalogue, write};
 
 fn groups() -> Vec<Group> {
@@ -32,9 +32,13 @@ fn the_terminal_table_is_as_documented() {
     write(folder.path(), &catalogue, &groups());
     let dataset = Dataset::load(folder.path(), &catalogue).unwrap();
     let mut shown = Vec::new();
-    write_table(&estimate(&dataset, &catalogue, Options::USUAL), &mut shown).unwrap();
-    let expected = include_str!("golden/table.txt");
-    assert_eq!(String::from_utf8(shown).unwrap(), expected);
+    let options = Options { delta: Some(DELTA), ..Options::USUAL };
+    write_table(&estimate(&dataset, &catalogue, options), &mut shown).unwrap();
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/table.txt");
+    if std::env::var_os("STIPPLE_UPDATE_GOLDEN").is_some() {
+        std::fs::write(golden, &shown).unwrap();
+    }
+    assert_eq!(String::from_utf8(shown).unwrap(), std::fs::read_to_string(golden).unwrap());
 }
 
 #[test]
@@ -43,12 +47,13 @@ fn all_formats_hold_the_same_table() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &catalogue, &groups());
     let dataset = Dataset::load(folder.path(), &catalogue).unwrap();
-    let estimates = estimate(&dataset, &catalogue, Options { level: Level::USUAL, by_week: true });
+    let estimates = estimate(&dataset, &catalogue, Options { by_week: true, ..Options::USUAL });
     let out = folder.path().join("a/b");
     write_all(&estimates, &out).unwrap();
 
     let csv = std::fs::read(out.join("estimates.csv")).unwrap();
-    let header = "metric,title,category,weeks,value,estimate,standard_error,lower,upper,reports,epsilon,mechanism";
+    let header = "metric,title,category,weeks,value,estimate,standard_error,lower,upper,\
+                  lower_all,upper_all,consistent,reports,epsilon,central_epsilon,central_delta,liars_move,mechanism";
     assert_eq!(csv.split(|&byte| byte == b'\n').next(), Some(header.as_bytes()));
     assert_eq!(header, COLUMNS.join(","));
 

@@ -240,9 +240,9 @@ impl Workstation {
         let transaction = connection.transaction()?;
         if out {
             transaction.execute("INSERT OR IGNORE INTO opt_out (name) VALUES (?1)", [name])?;
-            for definition in concerned {
-                transaction.execute("DELETE FROM tally WHERE metric = ?1", [&definition.id])?;
-            }
+            // By name: another catalogue's metrics of the category may have been recorded, and that catalogue may come back.
+            let within = "DELETE FROM tally WHERE metric = ?1 OR substr(metric, 1, length(?1) + 1) = ?1 || '.'";
+            transaction.execute(within, [name])?;
         } else {
             transaction.execute("DELETE FROM opt_out WHERE name = ?1", [name])?;
         }

@@ -117,6 +117,17 @@ fn opting_out_deletes_what_was_recorded_and_names_are_checked() {
     assert!(metrics.iter().all(|row| row.on) && metrics.len() == 12);
 }
 
+/// Found by the 27,262nd random history: a catalogue without the metric was installed while its category was switched off.
+#[test]
+fn opting_out_of_a_category_deletes_what_another_catalogue_recorded_in_it() {
+    let mut rig = Rig::new(1);
+    rig.enable().unwrap();
+    rig.execute("INSERT INTO tally (metric, week, key, number) VALUES ('usage.news', 2600, 1, 1), ('usages', 2600, 1, 1)");
+    rig.workstation.set_opted_out("usage", true).unwrap();
+    assert_eq!(rig.count("SELECT count(*) FROM tally WHERE metric = 'usage.news'"), 0);
+    assert_eq!(rig.count("SELECT count(*) FROM tally WHERE metric = 'usages'"), 1);
+}
+
 #[test]
 fn erasing_keeps_the_answer_and_the_ledger_only() {
     let folder = tempfile::tempdir().unwrap();

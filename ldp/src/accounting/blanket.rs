@@ -153,26 +153,25 @@ impl Blanket {
     /// # Errors
     /// [`ParameterError::Shuffle`] outside these ranges.
     pub fn epsilon(&self, delta: f64, n: u64) -> Result<f64, ParameterError> {
-        check(n, delta > 0.0 && delta < 1.0)?;
-        let local = self.loss();
-        let holds = |epsilon: f64, points: usize| self.delta_on(epsilon, n, points) <= delta;
-        let bisect = |mut fails: f64, mut holding: f64, precision: f64, points: usize| {
-            while holding - fails > precision * holding {
-                let middle = f64::midpoint(fails, holding);
-                if holds(middle, points) { holding = middle } else { fails = middle }
-            }
-            holding
-        };
-        // Every epsilon that is kept was verified; the others only steer the search.
-        let mut holding = local;
-        while holding > 1e-9 && holds(holding / 2.0, COARSE) {
-            holding /= 2.0;
-        }
-        holding = bisect(holding / 2.0, holding, 1e-3, COARSE);
-        while holding > 1e-9 && holds(0.99 * holding, FINE) {
+        let mut holding = self.quick_epsilon(delta, n)?;
+        while holding > 1e-9 && self.delta_on(0.99 * holding, n, FINE) <= delta {
             holding *= 0.99;
         }
-        Ok(bisect(0.99 * holding, holding, 1e-4, FINE))
+        Ok(bisect(0.99 * holding, holding, 1e-4, |epsilon| self.delta_on(epsilon, n, FINE) <= delta))
+    }
+
+    /// The same on a coarse grid, in a fraction of the time: as much proven, and at most a few percent more.
+    ///
+    /// # Errors
+    /// [`ParameterError::Shuffle`] outside these ranges.
+    pub fn quick_epsilon(&self, delta: f64, n: u64) -> Result<f64, ParameterError> {
+        check(n, delta > 0.0 && delta < 1.0)?;
+        let holds = |epsilon: f64| self.delta_on(epsilon, n, COARSE) <= delta;
+        let mut holding = self.loss();
+        while holding > 1e-9 && holds(holding / 2.0) {
+            holding /= 2.0;
+        }
+        Ok(bisect(holding / 2.0, holding, 1e-3, holds))
     }
 
     /// The loss of one report, `ln max(u/v, v/u)`, rounded up.
@@ -213,6 +212,15 @@ impl Blanket {
         let sum = Law::new(&atoms, 16.0, points).power(n).positive_part();
         (sum / n as f64 * (1.0 + INPUT)).min(1.0)
     }
+}
+
+/// Halves what lies between until it is as small as wanted. Every epsilon that is kept was verified; the others only steer the search.
+fn bisect(mut fails: f64, mut holding: f64, precision: f64, holds: impl Fn(f64) -> bool) -> f64 {
+    while holding - fails > precision * holding {
+        let middle = f64::midpoint(fails, holding);
+        if holds(middle) { holding = middle } else { fails = middle }
+    }
+    holding
 }
 
 fn check(n: u64, in_range: bool) -> Result<(), ParameterError> {

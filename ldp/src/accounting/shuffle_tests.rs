@@ -7,7 +7,7 @@ use rand::rngs::ChaCha20Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::blanket::Blanket;
-use super::shuffle::{Randomiser, Route, central_epsilon, smallest};
+use super::shuffle::{Randomiser, Route, central_epsilon, quick_epsilon, smallest};
 use crate::collision::Collision;
 use crate::*;
 
@@ -225,6 +225,9 @@ fn central_epsilon_lists_every_route_and_the_smallest() {
             best.epsilon.unwrap() <= own && own <= epsilon(Route::AnyMechanism).unwrap() * (1.0 + 1e-3),
             "{bounds:?}"
         );
+        // A coarser grid is never below the best that the mechanism's own bound can do, and little above.
+        let ratio = quick_epsilon(mechanism, 10_000, 1e-8).unwrap() / own;
+        assert!((1.0..1.02).contains(&ratio), "{ratio}");
     }
     // Three reports amplify nothing at this delta, and the closed forms say that they do not apply.
     let few = central_epsilon(e.weights(), 3, 1e-8).unwrap();
