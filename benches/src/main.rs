@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use stipple_catalog::{Catalogue, default_folder};
 
 use crate::row::Row;
@@ -55,6 +56,7 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    allow_connections()?;
     let folder = arguments.catalog.unwrap_or_else(default_folder);
     let catalogue = Catalogue::load(&folder)?;
     std::fs::create_dir_all(&arguments.out).with_context(|| format!("cannot make {}", arguments.out.display()))?;
@@ -83,6 +85,13 @@ fn main() -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))?;
     println!("written to {}", path.display());
     Ok(())
+}
+
+/// Both ends of every connection are files, and a shell often allows 1024.
+fn allow_connections() -> anyhow::Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+        .context("cannot raise the limit of open files")
 }
 
 fn print(rows: &[Row]) {
