@@ -85,16 +85,13 @@ impl Gateway {
     }
 
     async fn answer(&self, plain: &[u8]) -> Response {
-        match request(plain) {
-            // The router cannot fail.
-            Some(request) => match self.intake.call(request).await {
-                Ok(response) => response,
-            },
-            None => {
-                self.metrics.refused(Problem::NotHttp.name());
-                Problem::NotHttp.into_response()
-            }
-        }
+        let Some(request) = request(plain) else {
+            self.metrics.refused(Problem::NotHttp.name());
+            return Problem::NotHttp.into_response();
+        };
+        // The router cannot fail.
+        let Ok(response) = self.intake.call(request).await;
+        response
     }
 }
 
