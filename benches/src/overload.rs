@@ -65,12 +65,12 @@ pub fn measure(
     let samples = open.collect::<anyhow::Result<Vec<_>>>()?.concat();
     let crowd = Crowd { address, samples, rate: OVERLOAD * capacity, time };
     let (tally, over) = (Arc::new(Tally::default()), AtomicBool::new(false));
-    let sampled = std::thread::scope(|scope| {
+    let memories = std::thread::scope(|scope| {
         let watching = scope.spawn(|| watch(server.id(), &tally, &over));
         let offered = setting.load.block_on(offer(Arc::new(crowd), tally.clone()));
         over.store(true, Ordering::Relaxed);
-        let sampled = watching.join().map_err(|_| anyhow::anyhow!("the memory was not watched"))?;
-        offered.and(sampled)
+        let memories = watching.join().map_err(|_| anyhow::anyhow!("the memory was not watched"))?;
+        offered.and(memories)
     })?;
     println!("{tally}");
 
@@ -83,9 +83,9 @@ pub fn measure(
     ensure!(get(&tally.shed) > 0, "nothing was shed: that was no overload");
 
     let rate = |count: &AtomicU64| vec![get(count) as f64 / time.as_secs_f64()];
-    let peak = sampled.iter().copied().fold(0.0, f64::max);
+    let peak = memories.iter().copied().fold(0.0, f64::max);
     // What comes after are the answers that were due.
-    let during = &sampled[..sampled.len().min(usize::try_from(time.as_secs())?)];
+    let during = &memories[..memories.len().min(usize::try_from(time.as_secs())?)];
     let (second, last) = (quarter(during, 1), quarter(during, 3));
     println!("memory: {peak:.1} MiB at most, {second:.1} in the second quarter, {last:.1} in the last");
     ensure!(peak < PEAK, "{peak:.1} MiB are more than {PEAK}");
@@ -123,20 +123,20 @@ fn program(setting: &Setting, catalog: &Path, store: &Path) -> anyhow::Result<Co
 
 /// The resident memory of a process in MiB, every second until it is over.
 fn watch(process: u32, tally: &Tally, over: &AtomicBool) -> anyhow::Result<Vec<f64>> {
-    let mut sampled = Vec::new();
+    let mut memories = Vec::new();
     while !over.load(Ordering::Relaxed) {
         std::thread::sleep(Duration::from_secs(1));
-        sampled.push(resident(process)?);
-        if sampled.len() % 60 == 0 {
-            println!("{} s: {:.1} MiB; {tally}", sampled.len(), sampled[sampled.len() - 1]);
+        memories.push(resident(process)?);
+        if memories.len() % 60 == 0 {
+            println!("{} s: {:.1} MiB; {tally}", memories.len(), memories[memories.len() - 1]);
         }
     }
-    Ok(sampled)
+    Ok(memories)
 }
 
 /// The median of a quarter, from 0 to 3.
-fn quarter(sampled: &[f64], number: usize) -> f64 {
-    let mut part = sampled[sampled.len() * number / 4..sampled.len() * (number + 1) / 4].to_vec();
+fn quarter(memories: &[f64], number: usize) -> f64 {
+    let mut part = memories[memories.len() * number / 4..memories.len() * (number + 1) / 4].to_vec();
     part.sort_by(f64::total_cmp);
     part.get(part.len() / 2).copied().unwrap_or(f64::NAN)
 }

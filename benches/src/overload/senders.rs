@@ -216,32 +216,27 @@ async fn relay(crowd: Arc<Crowd>, tally: Arc<Tally>, start: Instant, seed: u64) 
     let (mut stream, mut status) = (None, 0);
     while start.elapsed() < crowd.time || status != 200 {
         bursts.tick().await;
-        let mut open = match stream.take() {
-            Some(open) => open,
-            None => match TcpStream::connect(crowd.address).await {
-                Ok(open) => open,
-                Err(_) => {
-                    add(&tally.refused, 1);
-                    continue;
-                }
-            },
+        let connected = match stream.take() {
+            Some(open) => Ok(open),
+            None => TcpStream::connect(crowd.address).await,
         };
-        match exchange(&mut open, &request).await? {
-            Some((answered, whole)) => {
-                status = answered;
-                match status {
-                    200 => add(&tally.batches, 1),
-                    503 => add(&tally.shed, 1),
-                    _ => bail!("a good batch was answered {status}"),
-                }
-                // After a refusal without reading the server closes.
-                stream = whole.then_some(open);
-            }
-            None => {
-                status = 0;
-                add(&tally.lost, 1);
-            }
+        let Ok(mut connected) = connected else {
+            add(&tally.refused, 1);
+            continue;
+        };
+        let Some((answered, whole)) = exchange(&mut connected, &request).await? else {
+            status = 0;
+            add(&tally.lost, 1);
+            continue;
+        };
+        status = answered;
+        match status {
+            200 => add(&tally.batches, 1),
+            503 => add(&tally.shed, 1),
+            _ => bail!("a good batch was answered {status}"),
         }
+        // After a refusal without reading the server closes.
+        stream = whole.then_some(connected);
     }
     Ok(())
 }
