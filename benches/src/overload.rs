@@ -101,7 +101,6 @@ pub fn measure(
             rate(&tally.offered),
             vec![capacity],
         ),
-        Row::new("  single reports counted".into(), "its capacity", 0.5, rate(&tally.acknowledged), vec![capacity]),
     ])
 }
 
