@@ -32,10 +32,10 @@ lint: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked -q --no-deps
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked -q --no-deps -p stipple-ldp --features research,opendp
 
-## bench: ratios against named peers, written to target/bench/ratios.json
+## bench: ratios against named peers, written to target/bench/ratios.json (BENCH_FLAGS="--only overload" for ten minutes of overload)
 bench: setup
-	cargo build --locked --release -p stipple-client-dp -p stipple-analysis -p stipple-benches
-	target/release/stipple-bench
+	cargo build --locked --release -p stipple-client-dp -p stipple-aggregator -p stipple-analysis -p stipple-benches
+	target/release/stipple-bench $(BENCH_FLAGS)
 
 ## peers: stipple-ldp beside pure-ldp and multi-freq-ldpy, written to target/bench/side_by_side.csv (PEERS_FLAGS=--write-docs)
 peers: setup

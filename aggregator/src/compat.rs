@@ -45,7 +45,7 @@ pub(crate) async fn receive(
     Path(hash): Path<String>,
     request: Request,
 ) -> Result<Json<Outcome>, Refusal> {
-    intake.note(take(&intake, &hash, request).await)
+    intake.metrics.note(take(&intake, &hash, request).await)
 }
 
 async fn take(intake: &Intake, hash: &str, request: Request) -> Result<Json<Outcome>, Refusal> {

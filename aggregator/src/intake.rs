@@ -74,7 +74,7 @@ impl IntoResponse for Refusal {
 
 /// Answers once everything in the request is durable, or was before: 204 for a report, 200 with an [`Outcome`] for a batch.
 pub(crate) async fn receive(State(intake): State<Arc<Intake>>, request: Request) -> Result<Response, Refusal> {
-    intake.note(take(&intake, request).await)
+    intake.metrics.note(take(&intake, request).await)
 }
 
 async fn take(intake: &Intake, request: Request) -> Result<Response, Refusal> {
@@ -156,15 +156,6 @@ impl Intake {
             outcomes.enumerate().filter_map(|(index, outcome)| Some(Refused { index, problem: outcome.err()?.name() }));
         let refused: Vec<Refused> = refused.collect();
         Ok(Outcome { counted: reports.len() - refused.len(), refused })
-    }
-
-    /// Tells the metrics of a refusal.
-    pub fn note<T>(&self, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
-        outcome.inspect_err(|refusal| {
-            if let Refusal::Problem(problem) = refusal {
-                self.metrics.refused(problem.name());
-            }
-        })
     }
 
     /// Counts reports; returns how many of them are of open weeks, hence counted.

@@ -33,7 +33,7 @@ pub use check::{ALARM, Checked, RATE_FACTOR, check};
 pub use compat::REPORT_EVENT;
 pub use export::{ExportError, Exported, Unknown, export};
 pub use import::{ImportError, Imported, import};
-pub use maintain::{Verdict, forget, purge, stored_phase, verify};
+pub use maintain::{Verdict, forget, forgettable, purge, stored_phase, verify};
 pub use ohttp::{KeyError, KeyPolicy};
 pub use problem::Problem;
 pub use queue::{QueueAddress, QueueAddressError, QueueError, QueueStatus, queue_status};

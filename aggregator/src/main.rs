@@ -3,6 +3,8 @@
 
 mod drain;
 mod operate;
+#[cfg(test)]
+mod pages_tests;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 
 use stipple_catalog::{Catalogue, Phase, Week, hex};
 
-use crate::store::{self, Address, StoreError, Stored};
+use crate::store::{self, Address, Store, StoreError, Stored};
 
 /// The phase of a store that is there.
 ///
@@ -24,23 +24,38 @@ pub fn purge(store: &Address) -> Result<u64, StoreError> {
     if opened.purge(Phase::Testing)? { Ok(reports) } else { Err(StoreError::Read(store.clone())) }
 }
 
+/// What [`forget`] would delete: pairs of a metric and a week, and the reports that they are of.
+///
+/// # Errors
+/// [`StoreError`]; [`StoreError::Open`] when a week is not closed.
+pub fn forgettable(store: &Address, before: Week) -> Result<(u64, u64), StoreError> {
+    let mut opened = store::open_to_read(store)?;
+    refuse_open(store, &mut *opened, before)?;
+    opened.before(before)
+}
+
 /// Deletes the sums of every week before `before`, all of which must be closed, and returns how many reports they were of.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`]; [`StoreError::Open`] when a week is not closed.
 pub fn forget(store: &Address, before: Week) -> Result<u64, StoreError> {
     let phase = match store::open_to_read(store)?.phase()?.as_str() {
         "testing" => Phase::Testing,
         _ => Phase::Production,
     };
     let mut opened = store::open(store, phase, None)?;
-    let open_from = opened.open_from()?;
-    if before > open_from {
-        let week = Week::from_index(before.index().saturating_sub(1));
-        return Err(StoreError::Open { store: store.clone(), week, open_from });
-    }
+    refuse_open(store, &mut *opened, before)?;
     let (reports, gone) = opened.forget(before)?;
     if gone { Ok(reports) } else { Err(StoreError::Read(store.clone())) }
+}
+
+fn refuse_open(address: &Address, store: &mut dyn Store, before: Week) -> Result<(), StoreError> {
+    let open_from = store.open_from()?;
+    if before <= open_from {
+        return Ok(());
+    }
+    let week = Week::from_index(before.index().saturating_sub(1));
+    Err(StoreError::Open { store: address.clone(), week, open_from })
 }
 
 /// What a store holds, and what is wrong with it.

@@ -12,12 +12,14 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use stipple_catalog::Catalogue;
+use stipple_catalog::{Catalogue, Phase};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::check::{RATE_FACTOR, check};
+use crate::intake::Refusal;
 use crate::problem::Problem;
+use crate::queue::{QueueAddress, QueueStatus, queue_status};
 use crate::store::{self, Address, StoreError};
 
 const SIZES: [f64; 8] = [1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16_384.0];
@@ -62,6 +64,15 @@ impl Metrics {
         self.with(|numbers| *numbers.refused.entry(problem).or_default() += 1);
     }
 
+    /// An outcome, if it is a refusal.
+    pub fn note<T>(&self, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
+        outcome.inspect_err(|refusal| {
+            if let Refusal::Problem(problem) = refusal {
+                self.refused(problem.name());
+            }
+        })
+    }
+
     /// A batch of a relay.
     pub fn batch(&self) {
         self.with(|numbers| numbers.batches += 1);
@@ -75,7 +86,7 @@ impl Metrics {
         });
     }
 
-    /// A failure of the store.
+    /// A failure of the store, or of the queue before it.
     pub fn store_error(&self) {
         self.with(|numbers| numbers.store_errors += 1);
     }
@@ -102,21 +113,53 @@ pub(crate) struct Scrape {
     pub metrics: Arc<Metrics>,
     /// the places of reports that may wait, and how many there are
     pub places: (Arc<Semaphore>, usize),
-    pub store: Address,
+    pub behind: Behind,
     pub catalogue: Arc<Catalogue>,
     pub census: tokio::sync::Mutex<Option<(Instant, Census)>>,
 }
 
-/// What is read from the store.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Census {
+/// What a server writes to. One with a queue has no store.
+#[derive(Clone)]
+pub(crate) enum Behind {
+    Store(Address),
+    Queue(QueueAddress, Phase),
+}
+
+/// What is read from there.
+#[derive(Clone, Copy)]
+pub(crate) enum Census {
+    Store(Stock),
+    Queue(QueueStatus),
+}
+
+/// What is read from a store.
+#[derive(Clone, Copy)]
+pub(crate) struct Stock {
     open_weeks: usize,
     ids: u64,
     noise_alarms: usize,
     rate_alarms: usize,
 }
 
-impl Census {
+impl Behind {
+    /// `None` when it cannot be read.
+    fn census(&self, catalogue: &Catalogue) -> Option<Census> {
+        match self {
+            Self::Store(store) => Stock::take(store, catalogue).ok().map(Census::Store),
+            Self::Queue(queue, phase) => queue_status(queue, *phase).ok().map(Census::Queue),
+        }
+    }
+
+    /// The metric that says whether it can be read.
+    const fn readable(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Store(_) => ("stipple_store_readable", "Whether the store could be read."),
+            Self::Queue(..) => ("stipple_queue_readable", "Whether the queue could be read."),
+        }
+    }
+}
+
+impl Stock {
     fn take(store: &Address, catalogue: &Catalogue) -> Result<Self, StoreError> {
         let ids = store::open_to_read(store)?.ids()?;
         let checked = check(store, catalogue, RATE_FACTOR)?;
@@ -139,19 +182,19 @@ async fn answer(State(scrape): State<Arc<Scrape>>) -> impl IntoResponse {
     let census = scrape.census().await;
     let (places, all) = (&scrape.places.0, scrape.places.1);
     let waiting = all.saturating_sub(places.available_permits());
-    let text = scrape.metrics.with(|numbers| render(numbers, waiting, census));
+    let text = scrape.metrics.with(|numbers| render(numbers, waiting, &scrape.behind, census));
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }
 
 impl Scrape {
-    /// `None` when the store cannot be read.
+    /// `None` when nothing can be read.
     async fn census(&self) -> Option<Census> {
         let mut last = self.census.lock().await;
         if last.is_none_or(|(taken, _)| taken.elapsed() > FRESH) {
-            let (store, catalogue) = (self.store.clone(), self.catalogue.clone());
-            // A store blocks.
-            let taken = spawn_blocking(move || Census::take(&store, &catalogue)).await;
-            *last = taken.ok().and_then(Result::ok).map(|census| (Instant::now(), census));
+            let (behind, catalogue) = (self.behind.clone(), self.catalogue.clone());
+            // A store blocks, and so does a queue.
+            let taken = spawn_blocking(move || behind.census(&catalogue)).await;
+            *last = taken.ok().flatten().map(|census| (Instant::now(), census));
         }
         last.map(|(_, census)| census)
     }
@@ -186,7 +229,7 @@ impl Text {
     }
 }
 
-fn render(numbers: &Numbers, waiting: usize, census: Option<Census>) -> String {
+fn render(numbers: &Numbers, waiting: usize, behind: &Behind, census: Option<Census>) -> String {
     let mut text = Text::default();
     let accepted = "Reports acknowledged, counted now or before.";
     text.one("stipple_reports_accepted_total", "counter", accepted, numbers.accepted);
@@ -196,16 +239,32 @@ fn render(numbers: &Numbers, waiting: usize, census: Option<Census>) -> String {
     }
     text.one("stipple_batches_total", "counter", "Batches of relays counted.", numbers.batches);
     text.one("stipple_reports_waiting", "gauge", "Reports that wait to be counted.", waiting);
-    text.one("stipple_store_errors_total", "counter", "Failures of the store.", numbers.store_errors);
+    text.one("stipple_store_errors_total", "counter", "Failures of the store or the queue.", numbers.store_errors);
     text.histogram("stipple_transaction_reports", "Reports in a transaction.", &SIZES, &numbers.sizes);
     text.histogram("stipple_transaction_seconds", "Time of a transaction.", &SECONDS, &numbers.seconds);
-    text.one("stipple_store_readable", "gauge", "Whether the store could be read.", u8::from(census.is_some()));
-    if let Some(census) = census {
-        text.one("stipple_open_weeks", "gauge", "Weeks of which ids are kept.", census.open_weeks);
-        text.one("stipple_ids", "gauge", "Ids kept, up to a minute ago.", census.ids);
-        text.head("stipple_alarms", "gauge", "Pairs of a metric and a week that raise an alarm.");
-        text.line("stipple_alarms{kind=\"noise\"}", census.noise_alarms);
-        text.line("stipple_alarms{kind=\"rate\"}", census.rate_alarms);
+    let (readable, help) = behind.readable();
+    text.one(readable, "gauge", help, u8::from(census.is_some()));
+    match census {
+        Some(Census::Store(stock)) => {
+            text.one("stipple_open_weeks", "gauge", "Weeks of which ids are kept.", stock.open_weeks);
+            text.one("stipple_ids", "gauge", "Ids kept, up to a minute ago.", stock.ids);
+            text.head("stipple_alarms", "gauge", "Pairs of a metric and a week that raise an alarm.");
+            text.line("stipple_alarms{kind=\"noise\"}", stock.noise_alarms);
+            text.line("stipple_alarms{kind=\"rate\"}", stock.rate_alarms);
+        }
+        Some(Census::Queue(queue)) => {
+            text.one("stipple_queue_entries_waiting", "gauge", "Entries that wait for a worker.", queue.waiting);
+            text.one("stipple_queue_entries_lost", "gauge", "Entries neither drained nor there.", queue.lost);
+            let late = "Acknowledged reports whose week the store had closed.";
+            text.one("stipple_queue_reports_late", "gauge", late, queue.late);
+            text.one(
+                "stipple_queue_workers",
+                "gauge",
+                "Workers that are there, or were until lately.",
+                queue.consumers,
+            );
+        }
+        None => {}
     }
     if let Some(bytes) = resident_memory() {
         text.one("process_resident_memory_bytes", "gauge", "Memory of the process.", bytes);
@@ -229,7 +288,8 @@ mod tests {
         let metrics = Metrics::default();
         metrics.transaction(1, Duration::from_millis(2));
         metrics.transaction(5, Duration::from_secs(20));
-        let text = metrics.with(|numbers| render(numbers, 3, None));
+        let store = Behind::Store(std::path::PathBuf::from("gone.sqlite").into());
+        let text = metrics.with(|numbers| render(numbers, 3, &store, None));
         for line in [
             "stipple_transaction_reports_bucket{le=\"1\"} 1",
             "stipple_transaction_reports_bucket{le=\"4\"} 1",

@@ -27,6 +27,7 @@ use stipple_catalog::Clock;
 pub use self::keys::{KeyError, KeyPolicy};
 use self::keys::{KeyRing, Keys};
 use crate::intake::{Refusal, check_head, read};
+use crate::metrics::Metrics;
 use crate::problem::Problem;
 
 /// A sealed request up to here is read; a sealed report has about 200 bytes.
@@ -44,13 +45,20 @@ pub(crate) struct Gateway {
     /// how long a sender may take over a body
     body_time: Duration,
     intake: TowerToHyperService<Router>,
+    metrics: Arc<Metrics>,
 }
 
 impl Gateway {
     /// Opens the keys. `intake` answers the requests that come out.
-    pub fn open(policy: KeyPolicy, clock: Clock, body_time: Duration, intake: Router) -> Result<Self, KeyError> {
+    pub fn open(
+        policy: KeyPolicy,
+        clock: Clock,
+        body_time: Duration,
+        intake: Router,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, KeyError> {
         let ring = Arc::new(Mutex::new(KeyRing::open(policy, clock.now())?));
-        Ok(Self { ring, clock, body_time, intake: TowerToHyperService::new(intake) })
+        Ok(Self { ring, clock, body_time, intake: TowerToHyperService::new(intake), metrics })
     }
 
     /// The gateway's addresses.
@@ -77,13 +85,13 @@ impl Gateway {
     }
 
     async fn answer(&self, plain: &[u8]) -> Response {
-        match request(plain) {
-            // The router cannot fail.
-            Some(request) => match self.intake.call(request).await {
-                Ok(response) => response,
-            },
-            None => Problem::NotHttp.into_response(),
-        }
+        let Some(request) = request(plain) else {
+            self.metrics.refused(Problem::NotHttp.name());
+            return Problem::NotHttp.into_response();
+        };
+        // The router cannot fail.
+        let Ok(response) = self.intake.call(request).await;
+        response
     }
 }
 
@@ -95,8 +103,12 @@ async fn show(State(gateway): State<Gateway>) -> Result<impl IntoResponse, Probl
     Ok(([(header::CONTENT_TYPE, "application/ohttp-keys")], list))
 }
 
-/// `POST /ohttp`.
+/// `POST /ohttp`. What comes out of a sealed request is the intake's to count, what cannot be opened is counted here.
 async fn receive(State(gateway): State<Gateway>, request: Request) -> Result<Response, Refusal> {
+    gateway.metrics.note(take(&gateway, request).await)
+}
+
+async fn take(gateway: &Gateway, request: Request) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
     check_head(&head.headers, MOST_BYTES)?;
     if head.headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind != "message/ohttp-req") {

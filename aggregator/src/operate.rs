@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use stipple_aggregator::{RATE_FACTOR, check, forget, import, purge, stored_phase, verify};
+use stipple_aggregator::{RATE_FACTOR, check, forget, forgettable, import, purge, stored_phase, verify};
 use stipple_catalog::{Catalogue, Phase, Week};
 
 use crate::Common;
@@ -115,12 +115,9 @@ fn run_retention(
     RetentionOptions { common, before, yes }: RetentionOptions,
     config: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
-    let settings = common.settings(config)?;
-    let store = settings.store();
+    let store = common.settings(config)?.store();
     if !yes {
-        let verdict = verify(&store, &Catalogue::load(&settings.catalog())?)?;
-        let old: Vec<u64> = verdict.series.iter().filter(|series| series.1 < before).map(|series| series.2).collect();
-        let (series, reports) = (old.len(), old.iter().sum::<u64>());
+        let (series, reports) = forgettable(&store, before)?;
         bail!(
             "this deletes the sums of {reports} reports ({series} pairs of a metric and a week) before {before} from {store}: \
              export them first, then say --yes"

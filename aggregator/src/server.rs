@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use crate::compat;
 use crate::counter::Writer;
 use crate::intake::{Cut, Intake, receive};
-use crate::metrics::{self, Metrics, Scrape};
+use crate::metrics::{self, Behind, Metrics, Scrape};
 use crate::ohttp::{Gateway, KeyError, KeyPolicy};
 use crate::problem::Problem;
 use crate::queue::{Appender, QueueAddress};
@@ -176,8 +176,10 @@ impl Server {
     /// # Errors
     /// [`ServeError`].
     pub async fn bind(config: Config) -> Result<Self, ServeError> {
-        let Config { listen, metrics: scraped, store: place, catalogue, clock, late_weeks, ohttp, limits, .. } =
+        let Config { listen, metrics: scraped, store, catalogue, clock, late_weeks, ohttp, limits, .. } =
             config.clone();
+        let queued = config.queue.clone().map(|queue| Behind::Queue(queue, config.phase));
+        let behind = queued.unwrap_or(Behind::Store(store));
         let (listener, address) = bind(listen).await?;
         let queue = limits.queue;
         let (definitions, time, metrics) = (catalogue.clone(), clock.clone(), Arc::new(Metrics::default()));
@@ -195,7 +197,7 @@ impl Server {
                 tracing::info!("metrics on http://{address}/metrics");
                 let (metrics, catalogue) = (metrics.clone(), catalogue.clone());
                 let (places, census) = ((counter.places(), queue), None.into());
-                let scrape = Scrape { metrics, places, store: place, catalogue, census };
+                let scrape = Scrape { metrics, places, behind, catalogue, census };
                 Some((listener, metrics::router(scrape)))
             }
             None => None,
@@ -210,9 +212,10 @@ impl Server {
             batch,
             bodies,
             compat: Semaphore::new(compat::AT_A_TIME),
-            metrics,
+            metrics: metrics.clone(),
         });
-        let gateway = ohttp.map(|policy| Gateway::open(policy, clock, body_time, with_fallbacks(reports(&intake))));
+        let inner = || with_fallbacks(reports(&intake));
+        let gateway = ohttp.map(|policy| Gateway::open(policy, clock, body_time, inner(), metrics));
         let gateway = gateway.transpose()?;
         let router = router(&intake, gateway.clone());
         Ok(Self { listener, address, router, scraped, gateway, limits, writer, writer_ended })

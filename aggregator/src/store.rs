@@ -95,6 +95,9 @@ pub(crate) trait Store: Sink {
     /// to be called again.
     fn purge(&mut self, phase: Phase) -> Result<bool, StoreError>;
 
+    /// Pairs of a metric and a week before `before`, and how many reports they are of.
+    fn before(&mut self, before: Week) -> Result<(u64, u64), StoreError>;
+
     /// Deletes the sums of weeks before `before`, which must be closed. Returns how many reports they were of, and `false`
     /// when a reader keeps what was deleted.
     fn forget(&mut self, before: Week) -> Result<(u64, bool), StoreError>;

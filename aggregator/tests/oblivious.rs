@@ -23,6 +23,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 fn config(place: &Place, clock: &Clock) -> Config {
     let mut config = place.config(clock);
+    config.metrics = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     config.ohttp = Some(KeyPolicy { folder: place.path("keys"), rotation: DAY * 7, overlap: DAY * 3 });
     config
 }
@@ -180,6 +181,15 @@ fn what_cannot_be_opened_is_refused_in_the_open() {
     assert_eq!(refused(&[], &sealed), (415, "media-type".into()));
     assert_eq!(refused(&["Content-Type: application/octet-stream"], &sealed), (415, "media-type".into()));
     assert_eq!(refused(&[kind, "Content-Encoding: gzip"], &sealed), (415, "content-coding".into()));
+    // Sealed, and no request.
+    let (nonsense, opener) = seal(&good, b"GET / HTTP/1.1");
+    assert_eq!(open(&post_sealed(server.address, &nonsense), opener).0, 400);
+    // The metrics have seen it all.
+    let scraped = request(server.metrics.unwrap(), "GET", "/metrics", &[], b"").unwrap();
+    let text = String::from_utf8(scraped.body).unwrap();
+    let told: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("stipple_reports_refused_total")).collect();
+    let expected = [("content-coding", 1), ("media-type", 2), ("not-http", 1), ("ohttp-key", 7), ("too-large", 1)];
+    assert_eq!(told, expected.map(|(problem, times)| format!("{{problem=\"{problem}\"}} {times}")));
     server.stop();
     assert_eq!(place.export().1["reports"], 0);
 }

@@ -129,7 +129,12 @@ fn retention_deletes_closed_weeks_and_nothing_else(place: &Place) {
     let asked = ["retention", "--store", &store(place), "--before", "2026-W48"];
     let (code, said) = run(place, &asked);
     assert_eq!(code, Some(1));
-    assert!(said.contains("4 pairs") && said.contains("--yes"), "{said}");
+    let reports = number + 30;
+    assert!(said.contains(&format!("{reports} reports (4 pairs")) && said.contains("--yes"), "{said}");
+    // What would be refused is refused before anybody says yes.
+    let (code, said) = run(place, &["retention", "--store", &store(place), "--before", "2026-W49"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("2026-W48") && !said.contains("--yes"), "{said}");
     let (code, said) = run(place, &[&asked[..], &["--yes"]].concat());
     assert_eq!(code, Some(0), "{said}");
     assert!(!found(), "a sum outlives its week");

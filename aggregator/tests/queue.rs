@@ -257,6 +257,41 @@ fn a_trimmed_stream_is_seen() {
     assert!(!output.status.success() && text.contains("entries lost                12"), "{text}");
 }
 
+/// What Prometheus is told.
+fn scrape(server: &Running) -> String {
+    let answer = support::request(server.metrics.unwrap(), "GET", "/metrics", &[], b"").unwrap();
+    String::from_utf8(answer.body).unwrap()
+}
+
+#[test]
+fn the_metrics_of_an_intake_tell_of_its_queue_and_of_no_store() {
+    let mut place = Place::new().with_queue();
+    append(&place, &reports(&place.catalogue, week("2026-W48"), 21, 30));
+    redis(&place).ask(&["XTRIM", STREAM, "MAXLEN", "18"]);
+    let mut config = place.config(&Place::clock());
+    config.metrics = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let server = Running::start(config.clone());
+    let text = scrape(&server);
+    for line in [
+        "stipple_queue_readable 1",
+        "stipple_queue_entries_waiting 18",
+        "stipple_queue_entries_lost 12",
+        "stipple_queue_reports_late 0",
+        "stipple_queue_workers 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}:\n{text}");
+    }
+    assert!(!text.contains("stipple_store_readable") && !text.contains("stipple_ids"), "{text}");
+    server.stop();
+    // A queue that is away shows as such, and nothing is made up about what it holds.
+    let server = Running::start(config);
+    place.redis.as_mut().unwrap().kill();
+    let text = scrape(&server);
+    assert!(text.contains("\nstipple_queue_readable 0\n") && !text.contains("stipple_queue_entries"), "{text}");
+    place.redis.as_mut().unwrap().restart();
+    server.stop();
+}
+
 #[test]
 fn a_server_that_comes_back_empty_is_seen() {
     let place = Place::new().drained();

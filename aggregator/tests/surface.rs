@@ -212,11 +212,15 @@ fn metrics_count_what_happens_on_a_listener_of_their_own() {
 
 #[test]
 fn the_dashboard_asks_for_metrics_that_there_are() {
-    let place = Place::new();
-    let server = with_metrics(&place);
-    assert_eq!(server.post(b"?").status, 400);
-    let text = String::from_utf8(get(server.metrics.unwrap(), "/metrics").body).unwrap();
-    server.stop();
+    // One that counts, and one before a queue.
+    let scraped = [Place::new(), Place::new().with_queue()].map(|place| {
+        let server = with_metrics(&place);
+        assert_eq!(server.post(b"?").status, 400);
+        let text = String::from_utf8(get(server.metrics.unwrap(), "/metrics").body).unwrap();
+        server.stop();
+        text
+    });
+    let text = scraped.concat();
     let exported: BTreeSet<&str> =
         text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(['{', ' ']).next().unwrap()).collect();
     let source = include_str!("../../packaging/grafana/stipple-aggregator.json");

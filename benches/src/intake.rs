@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Durable intake: beside a handler that does nothing, on both stores, one by one and in batches, all in one run.
 
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ use crate::postgres::PostgresServer;
 use crate::row::Row;
 use crate::sample;
 
+/// Connections beside those that are asked for: how much fewer requests in flight cost.
+const FEW: usize = 256;
 const BARE: &str = "bare axum handler: reads the body, answers 204";
 /// What durability, deduplication and counting may cost.
 const GOAL: f64 = 0.6;
@@ -44,8 +47,8 @@ const GOAL_EXISTING: f64 = 50.0;
 /// What every measurement here needs.
 pub(crate) struct Setting {
     pub(crate) catalogue: Arc<Catalogue>,
-    now: Timestamp,
-    week: Week,
+    pub(crate) now: Timestamp,
+    pub(crate) week: Week,
     servers: Runtime,
     pub(crate) load: Runtime,
     rng: ChaCha20Rng,
@@ -54,6 +57,7 @@ pub(crate) struct Setting {
 /// A server under test.
 pub(crate) struct Subject {
     pub(crate) address: SocketAddr,
+    metrics: SocketAddr,
     stop: oneshot::Sender<()>,
     running: JoinHandle<Result<(), stipple_aggregator::ServeError>>,
     store: Address,
@@ -69,35 +73,50 @@ pub fn measure(catalogue: Catalogue, out: &Path, connections: usize, quick: bool
     let sqlite = setting.start(folder.path().join("counts.sqlite").into())?;
     let database = setting.start(postgres.address().parse()?)?;
 
-    let mut taken: [Vec<Taken>; 3] = Default::default();
+    let crowds = if connections == FEW { vec![FEW] } else { vec![FEW, connections] };
+    let subjects = [bare, sqlite.address, database.address];
+    let mut taken: Vec<[Vec<Taken>; 3]> = crowds.iter().map(|_| Default::default()).collect();
+    let mut groups = vec![[0.0; 3]; crowds.len()];
     // The first round warms all up and is not counted.
     for round in 0..=rounds {
-        let reports = setting.reports(each)?;
-        for (address, taken) in [bare, sqlite.address, database.address].into_iter().zip(&mut taken) {
-            let load = Load::new(reports.iter().map(|report| &report[..]), "");
-            let one = setting.load.block_on(load.send(address, connections))?;
-            if round > 0 {
-                taken.push(one);
+        for ((&connections, taken), groups) in crowds.iter().zip(&mut taken).zip(&mut groups) {
+            let before = transactions(sqlite.metrics)?;
+            let reports = setting.reports(each)?;
+            for (address, taken) in subjects.into_iter().zip(taken) {
+                let load = Load::new(reports.iter().map(|report| &report[..]), "");
+                let one = setting.load.block_on(load.send(address, connections))?;
+                if round > 0 {
+                    taken.push(one);
+                }
             }
+            let after = transactions(sqlite.metrics)?;
+            groups.iter_mut().zip(after).zip(before).for_each(|((sum, after), before)| *sum += after - before);
         }
     }
     let counted = [setting.stop(sqlite, folder.path())?, setting.stop(database, folder.path())?];
-    ensure!(counted == [((rounds + 1) * each) as u64; 2], "{counted:?} reports counted, not what was acknowledged");
-    let rates = |n: usize| taken[n].iter().map(|taken| taken.rate).collect::<Vec<_>>();
-    let prompt = taken[1].iter().map(|taken| taken.p99.recip()).collect();
+    let sent = (rounds + 1) * each * crowds.len();
+    ensure!(counted == [sent as u64; 2], "{counted:?} reports counted, not what was acknowledged");
+    let mut rows = Vec::new();
+    for ((connections, taken), [transactions, reports, seconds]) in crowds.into_iter().zip(taken).zip(groups) {
+        println!(
+            "SQLite, {connections} connections: {:.0} reports in a transaction of {:.1} ms",
+            reports / transactions,
+            1000.0 * seconds / transactions
+        );
+        let rates = |n: usize| taken[n].iter().map(|taken| taken.rate).collect::<Vec<_>>();
+        let prompt = taken[1].iter().map(|taken| taken.p99.recip()).collect();
+        let name = |what: &str| format!("{what}, {connections} connections");
+        let end_to_end = format!("end to end, a report a request, {connections}");
+        let existing = "the existing stack, 10 events a request";
+        rows.extend([
+            Row::new(name("durable intake"), BARE, GOAL, rates(1), rates(0)),
+            Row::new("  its p99 (one by seconds)".into(), "50 ms", 1.0, prompt, vec![P99.recip()]),
+            Row::new(name("intake, PostgreSQL"), "the same, embedded SQLite", GOAL_POSTGRES, rates(2), rates(1)),
+            Row::new(end_to_end, existing, GOAL_EXISTING, rates(1), vec![EXISTING[0]]),
+        ]);
+    }
     let (by_wall, by_cpu) = setting.batches(folder.path(), quick)?.into_iter().unzip();
-    let name = |what: &str| format!("{what}, {connections} connections");
-    Ok(vec![
-        Row::new(name("durable intake"), BARE, GOAL, rates(1), rates(0)),
-        Row::new("  its p99 (one by seconds)".into(), "50 ms", 1.0, prompt, vec![P99.recip()]),
-        Row::new(name("intake, PostgreSQL"), "the same, embedded SQLite", GOAL_POSTGRES, rates(2), rates(1)),
-        Row::new(
-            "end to end, a report a request".into(),
-            "the existing stack, 10 events a request",
-            GOAL_EXISTING,
-            rates(1),
-            vec![EXISTING[0]],
-        ),
+    rows.extend([
         Row::new(
             "end to end, batches of 1000".into(),
             "the existing stack, 1000 events a request",
@@ -106,7 +125,8 @@ pub fn measure(catalogue: Catalogue, out: &Path, connections: usize, quick: bool
             vec![EXISTING[1]],
         ),
         Row::new("  by the second of CPU".into(), "goal", 1.0, by_cpu, vec![PER_CORE]),
-    ])
+    ]);
+    Ok(rows)
 }
 
 impl Setting {
@@ -126,9 +146,12 @@ impl Setting {
     }
 
     pub(crate) fn reports(&mut self, n: usize) -> anyhow::Result<Vec<[u8; REPORT_LEN]>> {
-        let monday = self.week.monday();
-        let active: Vec<_> = self.catalogue.definitions().iter().filter(|d| d.is_active(monday)).collect();
-        active.iter().cycle().take(n).map(|d| sample::report(d, self.week, &mut self.rng)).collect()
+        self.reports_of(self.week, n)
+    }
+
+    pub(crate) fn reports_of(&mut self, week: Week, n: usize) -> anyhow::Result<Vec<[u8; REPORT_LEN]>> {
+        let active: Vec<_> = self.catalogue.definitions().iter().filter(|d| d.is_active(week.monday())).collect();
+        active.iter().cycle().take(n).map(|d| sample::report(d, week, &mut self.rng)).collect()
     }
 
     fn start_bare(&self) -> anyhow::Result<SocketAddr> {
@@ -149,13 +172,14 @@ impl Setting {
         config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.phase = Phase::Testing;
         config.queue = queue;
+        config.metrics = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         let server = self.servers.block_on(Server::bind(config))?;
-        let address = server.address();
+        let (address, metrics) = (server.address(), server.metrics_address().context("the server tells no metrics")?);
         let (stop, stopped) = oneshot::channel::<()>();
         let running = self.servers.spawn(server.run(async {
             let _ = stopped.await;
         }));
-        Ok(Subject { address, stop, running, store })
+        Ok(Subject { address, metrics, stop, running, store })
     }
 
     /// Stops a server; returns how many reports it has counted.
@@ -188,6 +212,19 @@ impl Setting {
         ensure!(counted == (rounds * each * BATCH) as u64, "{counted} reports counted, not what was acknowledged");
         Ok(rates)
     }
+}
+
+/// What a server says of its transactions: how many, the reports in them, the seconds that they took.
+fn transactions(metrics: SocketAddr) -> anyhow::Result<[f64; 3]> {
+    let mut stream = TcpStream::connect(metrics)?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: loopback\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let value = |name: &str| -> anyhow::Result<f64> {
+        let line = text.lines().find_map(|line| line.strip_prefix("stipple_transaction_")?.strip_prefix(name));
+        Ok(line.context("the server's metrics lack its transactions")?.trim().parse()?)
+    };
+    Ok([value("reports_count ")?, value("reports_sum ")?, value("seconds_sum ")?])
 }
 
 /// The CPU time of this process.

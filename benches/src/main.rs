@@ -8,9 +8,11 @@ mod encoding;
 mod intake;
 mod load;
 mod mechanisms;
+mod overload;
 #[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the aggregator")]
 #[path = "../../aggregator/tests/support/postgres.rs"]
 mod postgres;
+mod program;
 mod queue;
 mod recorder;
 #[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the aggregator")]
@@ -20,9 +22,11 @@ mod row;
 mod sample;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use stipple_catalog::{Catalogue, default_folder};
 
 use crate::row::Row;
@@ -40,16 +44,20 @@ struct Arguments {
     /// The folder for ratios.json and, while it runs, the store.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
-    /// One part only.
-    #[arg(long, value_parser = ["mechanisms", "recorder", "intake", "queue", "analysis"])]
+    /// One part only; `overload` takes ten minutes and runs only when it is asked for.
+    #[arg(long, value_parser = ["mechanisms", "recorder", "intake", "queue", "analysis", "overload"])]
     only: Option<String>,
+    /// For how many seconds the overload lasts [default: 600, with --quick 5].
+    #[arg(long)]
+    seconds: Option<u64>,
     /// Keep-alive connections of the load generator.
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 768)]
     connections: usize,
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    allow_connections()?;
     let folder = arguments.catalog.unwrap_or_else(default_folder);
     let catalogue = Catalogue::load(&folder)?;
     std::fs::create_dir_all(&arguments.out).with_context(|| format!("cannot make {}", arguments.out.display()))?;
@@ -65,6 +73,10 @@ fn main() -> anyhow::Result<()> {
     if wanted("queue") {
         rows.extend(queue::measure(Catalogue::load(&folder)?, &arguments.out, arguments.connections, arguments.quick)?);
     }
+    if arguments.only.as_deref() == Some("overload") {
+        let time = Duration::from_secs(arguments.seconds.unwrap_or(if arguments.quick { 5 } else { 600 }));
+        rows.extend(overload::measure(Catalogue::load(&folder)?, &folder, &arguments.out, time, arguments.quick)?);
+    }
     if wanted("intake") {
         rows.extend(intake::measure(catalogue, &arguments.out, arguments.connections, arguments.quick)?);
     }
@@ -77,6 +89,13 @@ fn main() -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))?;
     println!("written to {}", path.display());
     Ok(())
+}
+
+/// Both ends of every connection are files, and a shell often allows 1024.
+fn allow_connections() -> anyhow::Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+        .context("cannot raise the limit of open files")
 }
 
 fn print(rows: &[Row]) {

@@ -2,20 +2,19 @@
 //! The recorder on a private bus: calls beside the same process's own `Peer.Ping`, and its start and memory beside what a
 //! workstation may be asked to bear.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
 use stipple_client_dp::dbus::{AggregateTimerProxy, EventRecorderServerProxy, RECORDER_NAME, RECORDER_PATH};
 use tokio::runtime::{Builder, Runtime};
 use zbus::fdo::PeerProxy;
 use zbus::wire::Variant;
 use zbus::{Connection, connection};
 
+use crate::program::{Program, beside, memory, resident};
 use crate::row::Row;
 
 const PING: &str = "Peer.Ping to the same process";
@@ -31,37 +30,6 @@ const TIMERS: usize = 256;
 /// Entries of the longest sequence.
 const SEQUENCE: usize = 1000;
 const IN_FLIGHT: usize = 64;
-
-/// A child that is killed when it is dropped.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Program {
-    /// Starts a program and waits for its first line.
-    fn start(command: &mut Command) -> anyhow::Result<Self> {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let mut program = Self(child.with_context(|| format!("cannot start {command:?}"))?);
-        let mut line = String::new();
-        BufReader::new(program.0.stdout.take().context("the program has no output")?).read_line(&mut line)?;
-        ensure!(!line.is_empty(), "{command:?} ended at once");
-        Ok(program)
-    }
-
-    /// Its resident memory in MiB.
-    fn resident(&self) -> anyhow::Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kib / 1024.0)
-    }
-}
 
 /// A private bus in a folder, and the recorder's command line on it.
 struct Place {
@@ -82,11 +50,9 @@ impl Place {
         );
         std::fs::write(&config, text)?;
         let mut bus = Command::new("dbus-daemon");
-        let bus =
+        let (bus, _) =
             Program::start(bus.args(["--nofork", "--nopidfile", "--print-address", "--config-file"]).arg(config))?;
-        let own = std::env::current_exe()?;
-        let program = own.with_file_name("stipple-recorderd");
-        ensure!(program.is_file(), "stipple-recorderd is not built: run `cargo build --release -p stipple-client-dp`");
+        let program = beside("stipple-recorderd", "stipple-client-dp")?;
         let state = folder.path().join("state");
         std::fs::create_dir(&state)?;
         let mut recorder = Command::new(program);
@@ -112,11 +78,11 @@ pub fn measure(catalog: &Path, out: &Path, quick: bool) -> anyhow::Result<Vec<Ro
         drop(Program::start(&mut place.recorder)?);
         starts.push(1.0 / start.elapsed().as_secs_f64());
     }
-    let recorder = Program::start(&mut place.recorder)?;
+    let (recorder, _) = Program::start(&mut place.recorder)?;
     let connection = runtime.block_on(place.connect())?;
     runtime.block_on(async { EventRecorderServerProxy::new(&connection).await?.set_enabled(true).await })?;
     std::thread::sleep(Duration::from_secs(1));
-    let idle = recorder.resident()?;
+    let idle = resident(recorder.id())?;
 
     let mut rows = vec![
         calls(&runtime, &connection, 1, rounds, each)?,
@@ -125,16 +91,11 @@ pub fn measure(catalog: &Path, out: &Path, quick: bool) -> anyhow::Result<Vec<Ro
     ];
     let sequences = if quick { 10 } else { 1000 };
     runtime.block_on(sequences_of(&connection, sequences))?;
-    let used = recorder.resident()?;
+    let used = resident(recorder.id())?;
     rows.push(Row::new("recorder: starts".into(), "one in 50 ms", 1.0, starts, vec![20.0]));
     rows.push(memory("recorder: fit in a GiB, idle", "10 MiB each", idle, 10.0));
     rows.push(memory("recorder: fit in a GiB, after a million events", "16 MiB each", used, 16.0));
     Ok(rows)
-}
-
-/// Memory as a rate: how many fit into a GiB.
-fn memory(name: &str, reference: &'static str, ours: f64, allowed: f64) -> Row {
-    Row::new(name.to_owned(), reference, 1.0, vec![1024.0 / ours], vec![1024.0 / allowed])
 }
 
 /// Recorded events a second beside pings a second, with so many calls in flight.

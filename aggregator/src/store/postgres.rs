@@ -207,6 +207,10 @@ impl Store for Postgres {
         self.with(|client| maintain::delete_all(client, phase.name())).map(|()| true)
     }
 
+    fn before(&mut self, before: Week) -> Result<(u64, u64), StoreError> {
+        self.with(|client| maintain::sum_before(client, before))
+    }
+
     fn forget(&mut self, before: Week) -> Result<(u64, bool), StoreError> {
         let gone = self.with(|client| maintain::delete_before(client, before))?;
         // Old versions of rows go with the old tables.

@@ -19,7 +19,7 @@ use crate::sums::Accepted;
 
 const SEEN: &str = "seen_";
 const FRESH: &str = "fresh_";
-/// Ids that a buffer holds before each transaction sweeps as many as it brings.
+/// Ids that all buffers together hold before each transaction sweeps more than it brings: about 10 MB.
 const MOST_FRESH: usize = 400_000;
 /// Ids that one step of a sweep moves when nobody waits.
 const STEP: usize = 50_000;
@@ -81,6 +81,8 @@ impl Fresh {
         mut new: impl FnMut(&Accepted),
     ) -> rusqlite::Result<()> {
         let Some(week) = reports.first().map(|report| report.week) else { return Ok(()) };
+        self.load(conn, week)?;
+        let held: usize = self.0.values().map(|buffer| buffer.ids.len()).sum();
         let buffer = self.load(conn, week)?;
         let mut known = conn.prepare_cached(&format!("SELECT 1 FROM {SEEN}{} WHERE id = ?1", week.index()))?;
         let mut ids: Vec<Id> = Vec::with_capacity(reports.len());
@@ -98,7 +100,7 @@ impl Fresh {
             conn.prepare_cached(&format!("INSERT INTO {FRESH}{} VALUES (?1, ?2)", week.index()))?
                 .execute((row, bytes))?;
         }
-        let due = buffer.due(logged.as_ref().map_or(0, |(_, ids)| ids.len()));
+        let due = buffer.due(logged.as_ref().map_or(0, |(_, ids)| ids.len()), held > MOST_FRESH);
         let mut change = buffer.sweep(conn, week, due)?;
         change.logged = logged;
         changes.0.push(change);
@@ -182,12 +184,12 @@ impl Buffer {
         Ok(buffer)
     }
 
-    /// How many ids the sweep should move now, so that it is round in time and the buffer stays bounded.
-    fn due(&self, coming: usize) -> usize {
+    /// How many ids the sweep should move now, so that it is round in time and, when there are many, the buffers stay bounded.
+    fn due(&self, coming: usize, many: bool) -> usize {
         let share = (self.stepped.elapsed().as_secs_f64() / ROUND.as_secs_f64()).min(1.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a length")]
         let by_time = (self.ids.len() as f64 * share) as usize;
-        if self.ids.len() > MOST_FRESH { by_time.max(coming + coming / 8) } else { by_time }
+        if many { by_time.max(coming + coming / 8) } else { by_time }
     }
 
     /// Moves the next `due` ids into the tree; trims the log when that brings the sweep round.

@@ -276,6 +276,10 @@ impl Store for Sqlite {
         self.delete_all(phase).map_err(|e| self.failure(&e))
     }
 
+    fn before(&mut self, before: Week) -> Result<(u64, u64), StoreError> {
+        maintain::sum_before(&self.conn, before).map_err(|e| self.failure(&e))
+    }
+
     fn forget(&mut self, before: Week) -> Result<(u64, bool), StoreError> {
         self.delete_before(before).map_err(|e| self.failure(&e))
     }

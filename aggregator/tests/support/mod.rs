@@ -451,14 +451,19 @@ impl Program {
     }
 
     /// Waits for the line that says where it listens.
-    pub fn attach(mut child: Child) -> Self {
+    pub fn attach(child: Child) -> Self {
+        Self::listening(child).unwrap_or_else(|ended| panic!("{:?}", ended.wait_with_output()))
+    }
+
+    /// The same, or the child when it ends without that line.
+    pub fn listening(mut child: Child) -> Result<Self, Child> {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim_end().strip_prefix("listening on http://");
-        let Some(address) = address.and_then(|address| address.parse().ok()) else {
-            panic!("{line:?} {:?}", child.wait_with_output());
-        };
-        Self { child, address }
+        match address.and_then(|address| address.parse().ok()) {
+            Some(address) => Ok(Self { child, address }),
+            None => Err(child),
+        }
     }
 
     /// SIGKILL.

@@ -88,10 +88,17 @@ impl PostgresServer {
 
     /// Everything that a dump shows.
     pub fn dump(&self) -> String {
-        let mut dump = Command::new(program("pg_dump"));
-        let output = dump.args(["-U", "stipple", "-h"]).arg(self.folder.path()).arg("postgres").output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        let deadline = Instant::now() + Duration::from_mins(1);
+        loop {
+            let mut dump = Command::new(program("pg_dump"));
+            let output = dump.args(["-U", "stipple", "-h"]).arg(self.folder.path()).arg("postgres").output().unwrap();
+            if output.status.success() {
+                return String::from_utf8(output.stdout).unwrap();
+            }
+            // A table that is dropped between its listing and its lock fails it.
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(said.contains("does not exist") && Instant::now() < deadline, "{said}");
+        }
     }
 
     /// Whether the bytes stand in a file of the databases, once everything is written there.

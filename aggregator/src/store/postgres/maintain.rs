@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What an operator does to the tables: delete, add, look whether they are whole.
 
-use postgres::Client;
+use postgres::{Client, GenericClient};
 use stipple_catalog::Week;
 
 use super::{locked, schema, tables};
@@ -20,16 +20,23 @@ pub(super) fn delete_all(client: &mut Client, phase: &str) -> Result<(), postgre
     client.batch_execute("VACUUM (FULL) pg_catalog.pg_statistic")
 }
 
+/// Series of weeks before `before`, and their reports.
+pub(super) fn sum_before(client: &mut impl GenericClient, before: Week) -> Result<(u64, u64), postgres::Error> {
+    let sums = "SELECT count(*), coalesce(sum(reports), 0)::bigint FROM stipple.received WHERE week < $1";
+    let row = client.query_one(sums, &[&i32::from(before.index())])?;
+    Ok((row.get::<_, i64>(0).unsigned_abs(), row.get::<_, i64>(1).unsigned_abs()))
+}
+
 /// Deletes the sums of every week before `before` and returns how many reports they were of.
 pub(super) fn delete_before(client: &mut Client, before: Week) -> Result<u64, postgres::Error> {
-    let (mut tx, before) = (locked(client)?, i32::from(before.index()));
-    let gone = "SELECT coalesce(sum(reports), 0)::bigint FROM stipple.received WHERE week < $1";
-    let gone: i64 = tx.query_one(gone, &[&before])?.get(0);
+    let mut tx = locked(client)?;
+    let (_, gone) = sum_before(&mut tx, before)?;
+    let before = i32::from(before.index());
     for table in ["received", "counts", "imports"] {
         tx.execute(&format!("DELETE FROM stipple.{table} WHERE week < $1"), &[&before])?;
     }
     tx.commit()?;
-    Ok(gone.unsigned_abs())
+    Ok(gone)
 }
 
 /// Adds sums of other stores, unless some of them are here already.

@@ -27,8 +27,7 @@ impl Sqlite {
     /// rebalancing the tree had left in live pages; emptying a table fills its pages with zeros.
     pub(super) fn delete_before(&mut self, before: Week) -> rusqlite::Result<(u64, bool)> {
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let gone = "SELECT coalesce(sum(reports), 0) FROM received WHERE week < ?1";
-        let gone: i64 = tx.query_row(gone, [before.index()], |row| row.get(0))?;
+        let (_, gone) = sum_before(&tx, before)?;
         for table in ["received", "counts", "imports"] {
             tx.execute(
                 &format!("CREATE TEMP TABLE kept AS SELECT * FROM main.{table} WHERE week >= ?1"),
@@ -39,7 +38,7 @@ impl Sqlite {
             ))?;
         }
         tx.commit()?;
-        Ok((gone.unsigned_abs(), self.empty_journal()?))
+        Ok((gone, self.empty_journal()?))
     }
 
     /// Adds sums of other stores, unless some of them are here already.
@@ -101,6 +100,14 @@ impl Sqlite {
         faults.extend(orphaned(orphans));
         Ok(faults)
     }
+}
+
+/// Series of weeks before `before`, and their reports.
+pub(super) fn sum_before(conn: &rusqlite::Connection, before: Week) -> rusqlite::Result<(u64, u64)> {
+    let sums = "SELECT count(*), coalesce(sum(reports), 0) FROM received WHERE week < ?1";
+    let read =
+        |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs()));
+    conn.query_row(sums, [before.index()], read)
 }
 
 /// Whether the counts of a source and week are in the store.
