@@ -101,13 +101,13 @@ fn full_release(folder: &Path, values: usize) -> anyhow::Result<()> {
             _ => ("subset-selection", 8 + number / 2),
         };
         let mut labels = String::new();
-        for value in 1..size {
+        for value in 2..size {
             write!(labels, "\"value {value}\", ")?;
         }
         let text = format!(
             "id = \"usage.metric-{number:02}\"\ntitle = \"Metric {number}\"\nquestion = \"Which value?\"\ncategory = \"usage\"\n\
              owner = \"Benches\"\napproval = \"https://example.org/approved\"\nintroduced = 2026-01-01\nexpires = 2027-01-01\n\
-             epsilon = 1.0\nmechanism = \"{mechanism}\"\n[domain]\nkind = \"symbol\"\nvalues = [{labels}]\nother = true\n\
+             epsilon = 1.0\nmechanism = \"{mechanism}\"\n[domain]\nkind = \"symbol\"\nvalues = [{labels}]\nother = true\nnone = true\n\
              [tally]\naggregate = \"last\"\n[[tally.events]]\nid = \"e5c3b310-f454-5a19-914c-76516fb270d6\"\npayload = \"s\"\n"
         );
         std::fs::write(catalogue.join(format!("usage.metric-{number:02}.toml")), text)?;
