@@ -6,13 +6,14 @@ mod manifest;
 mod rows;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
 use stipple_catalog::{Catalogue, Week, hex};
 
 pub use error::{DatasetError, RowFault};
 use manifest::Manifest;
+use rows::Parsed;
 
 /// The largest number of reports: every whole number up to it is exact in floating point.
 const MOST_REPORTS: u64 = 1 << 53;
@@ -53,18 +54,16 @@ impl Dataset {
     pub fn load(folder: &Path, catalogue: &Catalogue) -> Result<Self, DatasetError> {
         let (manifest_path, path) = (folder.join("manifest.json"), folder.join("counts.csv"));
         let manifest = Manifest::parse(&manifest_path, &read(&manifest_path)?)?;
-        let bytes = read(&path)?;
         let file = manifest.file(&manifest_path, "counts.csv")?;
-        let digest: [u8; 32] = Sha256::digest(&bytes).into();
+        let unreadable = |source| DatasetError::Unreadable { path: path.clone(), source };
+        let Parsed { digest, rows } =
+            rows::parse(File::open(&path).map_err(unreadable)?, catalogue).map_err(unreadable)?;
         let found = hex(&digest);
         if !file.sha256.eq_ignore_ascii_case(&found) {
             return Err(DatasetError::Checksum { path, expected: file.sha256.clone(), found });
         }
-        let (metrics, rows) = rows::parse(&bytes, catalogue).map_err(|(row, fault)| DatasetError::Row {
-            path: path.clone(),
-            row,
-            fault: Box::new(fault),
-        })?;
+        let (metrics, rows) =
+            rows.map_err(|(row, fault)| DatasetError::Row { path: path.clone(), row, fault: Box::new(fault) })?;
         manifest.check(&manifest_path, rows, &metrics)?;
         if manifest.reports == 0 {
             return Err(DatasetError::Empty { path });

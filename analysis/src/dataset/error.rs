@@ -98,6 +98,9 @@ pub enum RowFault {
     /// Not UTF-8.
     #[error("the row is not UTF-8 text; export the dataset again")]
     Encoding,
+    /// No end of line for longer than any row is.
+    #[error("the row has no end; export the dataset again")]
+    Long,
     /// Too few or too many columns.
     #[error("{0} columns where the header has 6; export the dataset again")]
     Columns(usize),
