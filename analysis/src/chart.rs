@@ -155,6 +155,7 @@ mod tests {
             margin: interval.margin(),
             simultaneous: interval,
             consistent: estimate.clamp(0.0, 1.0),
+            consistent_interval: None,
         }
     }
 

@@ -7,6 +7,7 @@ use stipple_catalog::{Catalogue, Definition, Domain};
 use stipple_ldp::accounting::manipulation::{mean_moved, share_raised};
 use stipple_ldp::{Debias, Mechanism};
 
+use crate::bootstrap;
 use crate::central::{Bounds, Central};
 use crate::dataset::{Dataset, WeekCounts};
 use crate::interval::Level;
@@ -27,6 +28,8 @@ pub struct Options {
     pub liars: f64,
     /// the delta at which to state what a publication tells about one reporter; `None` leaves out the slow numeric bound
     pub delta: Option<f64>,
+    /// rounds of the bootstrap for the intervals of consistent estimates; 0 leaves them out
+    pub bootstrap: u32,
 }
 
 /// The estimates of one metric over one span of weeks; there is at least one report.
@@ -78,7 +81,8 @@ pub struct TooFew<'c> {
 
 impl Options {
     /// 95 %, all weeks pooled, one liar in a thousand.
-    pub const USUAL: Self = Self { level: Level::USUAL, by_week: false, span: None, liars: 0.001, delta: None };
+    pub const USUAL: Self =
+        Self { level: Level::USUAL, by_week: false, span: None, liars: 0.001, delta: None, bootstrap: 0 };
 }
 
 impl fmt::Display for TooFew<'_> {
@@ -182,7 +186,14 @@ impl<'c> Pooled<'c> {
     fn estimate(&self, options: Options, bounds: &mut Bounds<'c>) -> MetricEstimate<'c> {
         let Self { definition, span, reports, .. } = *self;
         let Options { level, liars, .. } = options;
-        let (values, moved) = (self.values(level), moved(&definition.mechanism));
+        let (mut values, moved) = (self.values(level), moved(&definition.mechanism));
+        if !matches!(definition.domain, Domain::Set { .. }) {
+            let consistent: Vec<f64> = values.iter().map(|value| value.consistent).collect();
+            let found = bootstrap::intervals(&definition.mechanism, &consistent, reports, level, options.bootstrap);
+            for (value, interval) in values.iter_mut().zip(found.into_iter().flatten()) {
+                value.consistent_interval = Some(interval);
+            }
+        }
         let central = options.delta.map(|delta| bounds.central(definition, reports, delta));
         let (quantiles, moved) = (quantiles(self, level), liars * moved);
         MetricEstimate { definition, span, reports, level, values, quantiles, central, liars, moved }

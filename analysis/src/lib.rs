@@ -19,6 +19,7 @@
 
 mod asked;
 pub mod audit;
+mod bootstrap;
 mod central;
 mod change;
 mod chart;

@@ -59,12 +59,15 @@ struct Input {
     /// The delta of the central guarantee, which holds if the reports are really shuffled.
     #[arg(long, default_value = "1e-8", value_parser = fraction)]
     delta: f64,
+    /// Rounds of the bootstrap that gives consistent estimates intervals of their own, such as 200 [default: none].
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    bootstrap: u32,
 }
 
 impl Input {
     const fn options(&self, by_week: bool) -> Options {
-        let delta = Some(self.delta);
-        Options { level: self.source.level, by_week, span: self.weeks, liars: self.liars, delta }
+        let (delta, bootstrap) = (Some(self.delta), self.bootstrap);
+        Options { level: self.source.level, by_week, span: self.weeks, liars: self.liars, delta, bootstrap }
     }
 }
 

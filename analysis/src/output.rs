@@ -12,7 +12,7 @@ use crate::quantile::Quantile;
 use crate::values::ValueEstimate;
 
 /// The columns, in order.
-pub const COLUMNS: [&str; 18] = [
+pub const COLUMNS: [&str; 20] = [
     "metric",
     "title",
     "category",
@@ -25,6 +25,8 @@ pub const COLUMNS: [&str; 18] = [
     "lower_all",
     "upper_all",
     "consistent",
+    "consistent_lower",
+    "consistent_upper",
     "reports",
     "epsilon",
     "central_epsilon",
@@ -145,6 +147,8 @@ fn table(estimates: &Estimates<'_>) -> PolarsResult<DataFrame> {
         number("lower_all", &|_, value| Some(value.simultaneous.lower)),
         number("upper_all", &|_, value| Some(value.simultaneous.upper)),
         number("consistent", &|_, value| Some(value.consistent)),
+        number("consistent_lower", &|_, value| value.consistent_interval.map(|interval| interval.lower)),
+        number("consistent_upper", &|_, value| value.consistent_interval.map(|interval| interval.upper)),
         Column::new("reports".into(), reports),
         number("epsilon", &|metric, _| Some(metric.definition.epsilon.into())),
         number("central_epsilon", &|metric, _| metric.central.map(|central| central.epsilon)),

@@ -45,6 +45,10 @@ struct Card {
     epsilon: String,
     ratio: String,
     surest: String,
+    /// the epsilon to readers of the page, where it was computed
+    readers: Option<String>,
+    liars: String,
+    quantiles: String,
     owner: String,
     approval: String,
     link: bool,
@@ -119,6 +123,10 @@ fn card(number: usize, metric: &MetricEstimate<'_>) -> Card {
         epsilon: definition.epsilon.to_string(),
         ratio: format!("{:.1}", (ratio * 10.0).ceil() / 10.0),
         surest: format!("{surest:.0}"),
+        // An upper bound, so it is rounded up.
+        readers: metric.central.map(|central| format!("{:.3}", (central.epsilon * 1000.0).ceil() / 1000.0)),
+        liars: liars(metric),
+        quantiles: quantiles(metric),
         owner: definition.owner.clone(),
         approval: definition.approval.clone(),
         link: definition.approval.starts_with("https://"),
@@ -126,6 +134,29 @@ fn card(number: usize, metric: &MetricEstimate<'_>) -> Card {
         columns: if metric.most().is_some() { "Mean" } else { "Share" },
         rows: rows(metric),
     }
+}
+
+/// How far liars could have moved the figures.
+fn liars(metric: &MetricEstimate<'_>) -> String {
+    let moved = match metric.most() {
+        Some(_) => format!("the mean by {}", number(metric.moved, 3)),
+        None => format!("a share by {} points", number(metric.moved * 100.0, 2)),
+    };
+    format!(
+        "If {} % of the computers sent lies, all the same, that could move {moved}.",
+        number(metric.liars * 100.0, 1)
+    )
+}
+
+/// Where the middle of the computers lies.
+fn quantiles(metric: &MetricEstimate<'_>) -> String {
+    let Some(middle) = metric.quantiles.iter().find(|quantile| quantile.per_cent == 50) else { return String::new() };
+    let range = if middle.lower == middle.upper {
+        String::new()
+    } else {
+        format!(" (it may be {} to {})", middle.lower, middle.upper)
+    };
+    format!("The middle computer is at {}{range}.", middle.class)
 }
 
 /// What a reader of this chart should know beside it.

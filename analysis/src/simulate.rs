@@ -36,6 +36,7 @@ use crate::estimate::{Options, estimate};
 use population::Population;
 use score::Scoring;
 
+pub(crate) use by_count::symbols;
 pub use command::{SimulateArguments, simulate_command};
 pub use score::{Pair, Score};
 pub use source::SourceError;

@@ -24,6 +24,8 @@ pub struct ValueEstimate {
     pub simultaneous: Interval,
     /// the estimate made possible: not negative, and of shares that sum to 1 the nearest that do
     pub consistent: f64,
+    /// the consistent estimate's interval by bootstrap; `None` unless asked for, and without shares that sum to 1
+    pub consistent_interval: Option<Interval>,
 }
 
 /// The reports at which the margin of a share of one half, or of a mean, is half of what is possible: with fewer, an interval
@@ -84,6 +86,7 @@ fn share(value: String, hits: u64, reports: u64, constants: Support, intervals: 
         margin: intervals.margin,
         simultaneous: intervals.simultaneous,
         consistent: estimate.clamp(0.0, 1.0),
+        consistent_interval: None,
     }
 }
 
@@ -118,6 +121,7 @@ fn mean(mechanism: &Mechanism, counts: &[u64], unbiased: &[f64], reports: u64, l
         margin: interval.margin(),
         simultaneous: interval.clipped(most),
         consistent: mean.clamp(0.0, most),
+        consistent_interval: None,
     }
 }
 

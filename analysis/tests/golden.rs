@@ -53,7 +53,7 @@ fn all_formats_hold_the_same_table() {
 
     let csv = std::fs::read(out.join("estimates.csv")).unwrap();
     let header = "metric,title,category,weeks,value,estimate,standard_error,lower,upper,\
-                  lower_all,upper_all,consistent,reports,epsilon,central_epsilon,central_delta,liars_move,mechanism";
+                  lower_all,upper_all,consistent,consistent_lower,consistent_upper,reports,epsilon,central_epsilon,central_delta,liars_move,mechanism";
     assert_eq!(csv.split(|&byte| byte == b'\n').next(), Some(header.as_bytes()));
     assert_eq!(header, COLUMNS.join(","));
 

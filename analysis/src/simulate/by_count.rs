@@ -49,11 +49,28 @@ pub(super) fn week(
             let total: f64 = chances.iter().sum();
             let shares: Vec<f64> =
                 population.spread(&chances, mechanism.values()).iter().map(|sum| sum / total).collect();
-            let outputs = mechanism.output_chances(&shares).unwrap_or_default();
-            multinomial(honest, &outputs, rng, |cell, count| cells[cell] += count);
+            outputs(mechanism, &shares, honest, rng, &mut cells);
         }
     }
     (liars + honest, cells)
+}
+
+/// Draws the cells of so many reports from senders who each hold one value, with these shares.
+pub(crate) fn symbols(mechanism: &Mechanism, shares: &[f64], reports: u64, rng: &mut ChaCha8Rng) -> Vec<u64> {
+    let mut cells = vec![0; mechanism.cells()];
+    match mechanism {
+        Mechanism::SubsetSelection(m) => {
+            multinomial_into(reports, shares, rng, |v, count, rng| selections(m, v, count, rng, &mut cells));
+        }
+        _ => outputs(mechanism, shares, reports, rng, &mut cells),
+    }
+    cells
+}
+
+/// Cells that count messages: a multinomial draw.
+fn outputs(mechanism: &Mechanism, shares: &[f64], reports: u64, rng: &mut ChaCha8Rng, cells: &mut [u64]) {
+    let chances = mechanism.output_chances(shares).unwrap_or_default();
+    multinomial(reports, &chances, rng, |cell, count| cells[cell] += count);
 }
 
 /// Splits a week's reports into those of liars and those of the honest that arrive.
