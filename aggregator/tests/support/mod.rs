@@ -420,6 +420,8 @@ pub fn answer(stream: &mut TcpStream) -> io::Result<Answer> {
 pub struct Program {
     pub child: Child,
     pub address: SocketAddr,
+    /// what it logs, read all the time: a server whose pipe is full would stand still
+    log: Option<std::thread::JoinHandle<Vec<u8>>>,
 }
 
 impl Program {
@@ -461,7 +463,16 @@ impl Program {
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim_end().strip_prefix("listening on http://");
         match address.and_then(|address| address.parse().ok()) {
-            Some(address) => Ok(Self { child, address }),
+            Some(address) => {
+                let log = child.stderr.take().map(|mut stderr| {
+                    std::thread::spawn(move || {
+                        let mut log = Vec::new();
+                        stderr.read_to_end(&mut log).unwrap();
+                        log
+                    })
+                });
+                Ok(Self { child, address, log })
+            }
             None => Err(child),
         }
     }
@@ -475,7 +486,9 @@ impl Program {
     /// SIGTERM; returns the status and what it printed after its first line.
     pub fn terminate(self) -> Output {
         terminate(&self.child);
-        self.child.wait_with_output().unwrap()
+        let mut output = self.child.wait_with_output().unwrap();
+        output.stderr = self.log.map(|log| log.join().unwrap()).unwrap_or_default();
+        output
     }
 }
 
