@@ -198,3 +198,37 @@ pub fn write_changes(changes: &Changes<'_>, catalogue: &Catalogue, out: &mut dyn
     }
     writeln!(out, "* changed: p below 5 % after Holm's correction for all {} rows", changes.rows.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interval::wilson;
+
+    fn of_trials(hits: u64, n: u64) -> Side {
+        let share = hits as f64 / n as f64;
+        let error = (share * (1.0 - share) / n as f64).sqrt();
+        Side { n, hits: Some(hits), estimate: share, error, interval: wilson(hits, n, Level::USUAL) }
+    }
+
+    /// Newcombe's own example (1998, table II, contrast a): 56/70 - 48/80 = 0.2, by method 10 from 0.0524 to 0.3339.
+    #[test]
+    fn the_interval_of_a_difference_is_newcombes() {
+        let found = recovered(&of_trials(48, 80), &of_trials(56, 70));
+        assert!((found.lower - 0.0524).abs() < 5e-5 && (found.upper - 0.3339).abs() < 5e-5, "{found:?}");
+    }
+
+    /// At either end of Fieller's interval the difference `y - r x` is exactly significant, and within it is not.
+    #[test]
+    fn the_interval_of_a_ratio_inverts_the_test() {
+        let (before, after) = (of_trials(120, 400), of_trials(90, 500));
+        let z = |ratio: f64| {
+            let error = after.error.hypot(ratio * before.error);
+            ((after.estimate - ratio * before.estimate) / error).abs()
+        };
+        let Interval { lower, upper } = fieller(&before, &after, Level::USUAL).unwrap();
+        let limit = Level::USUAL.normal_quantile();
+        assert!((z(lower) - limit).abs() < 1e-9 && (z(upper) - limit).abs() < 1e-9);
+        assert!(z(f64::midpoint(lower, upper)) < limit && lower < 0.6 && 0.6 < upper);
+        assert!(fieller(&of_trials(1, 400), &after, Level::USUAL).is_none(), "what was before may be nothing");
+    }
+}

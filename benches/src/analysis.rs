@@ -11,6 +11,10 @@ use anyhow::{Context as _, ensure};
 use crate::row::Row;
 
 const BOUND: &str = "the bound that we set ourselves";
+/// The faster of the two Python peers at 1,000 values for unary encoding (44,000) and subset selection (54,000), encoding alone, on one core of
+/// another machine (LDP.md, section 5.1).
+const PEER: &str = "multi-freq-ldpy's subset selection";
+const PEER_RATE: f64 = 54_000.0;
 
 /// What a child process took.
 struct Taken {
@@ -28,7 +32,18 @@ pub fn measure(catalogue: &Path, out: &Path, quick: bool) -> anyhow::Result<Vec<
         Ok(command)
     })?;
     let (release, folder) = (out.join("release"), out.join("release/counts"));
-    full_release(&release, if quick { 1_000 } else { 100_000 })?;
+    // By client: each sends one report of a dictionary of 1,000, through its own draw, randomiser, wire format and back.
+    let single = out.join("single");
+    metrics(&single, 1, 1_000)?;
+    let senders = if quick { 20_000_u32 } else { 2_000_000 };
+    let by_client = runs(rounds, || {
+        let mut command = program()?;
+        command.args(["simulate", "--json", "--clients", &senders.to_string()]);
+        command.arg("--catalog").arg(single.join("catalogue"));
+        Ok(command)
+    })?;
+    std::fs::remove_dir_all(&single).with_context(|| format!("cannot remove {}", single.display()))?;
+    metrics(&release, 60, if quick { 1_000 } else { 100_000 })?;
     let mut command = program()?;
     command.args(["simulate", "--by-count", "--clients", "1000000"]).arg("--catalog").arg(release.join("catalogue"));
     run(command.arg("--out").arg(&folder))?;
@@ -44,7 +59,9 @@ pub fn measure(catalogue: &Path, out: &Path, quick: bool) -> anyhow::Result<Vec<
     };
     let seconds = |taken: &[Taken]| taken.iter().map(|taken| taken.seconds).collect();
     let megabytes = |taken: &[Taken]| taken.iter().map(|taken| taken.megabytes).collect();
+    let rates = by_client.iter().map(|taken| f64::from(senders) / taken.seconds).collect();
     Ok(vec![
+        Row::new("simulate by client, 1,000 values".into(), PEER, 10.0, rates, vec![PEER_RATE]),
         row("simulate 1e9 workstations by count within 5 s", 5.0, seconds(&simulated)),
         row("estimate 60 metrics, one of 1e5, within 2 s", 2.0, seconds(&estimated)),
         row("the same within 500 MB", 500.0, megabytes(&estimated)),
@@ -86,15 +103,15 @@ fn peak(child: &Child) -> Option<f64> {
     Some(kibibytes * 1024.0 / 1e6)
 }
 
-/// A catalogue of 60 metrics of the usual kinds, one of them with a dictionary of so many values.
-fn full_release(folder: &Path, values: usize) -> anyhow::Result<()> {
+/// A catalogue of so many metrics of the usual kinds, the first with a dictionary of so many values.
+fn metrics(folder: &Path, count: usize, values: usize) -> anyhow::Result<()> {
     let catalogue: PathBuf = folder.join("catalogue");
     std::fs::create_dir_all(&catalogue).with_context(|| format!("cannot make {}", catalogue.display()))?;
     std::fs::write(
         catalogue.join("catalogue.toml"),
         "title = \"Full release\"\nepsilon_epoch = 4.0\nepsilon_cap = 2.0\n",
     )?;
-    for number in 0..60 {
+    for number in 0..count {
         let (mechanism, size) = match number {
             0 => ("projective-geometry", values),
             1..20 => ("randomised-response", 4 + number % 3),
