@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::{JoinHandle, sleep};
-use std::time::{Duration, Instant};
+use std::thread::JoinHandle;
+use std::time::Instant;
 
 use stipple_catalog::{Catalogue, Clock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -18,12 +18,6 @@ use crate::window::Window;
 
 /// A transaction is full with this many reports; one more batch, or some more entries of a queue, may be begun before.
 pub(crate) const FULL: usize = 16_384;
-
-/// After a transaction of at least so many senders, the next one waits for company: a transaction of 50 reports costs almost as much
-/// as one of 200.
-const COMPANY: usize = 8;
-/// How long it waits as long as more come: a step, and in all.
-const GATHER: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
 
 /// A batch of reports that waits to be counted; an empty one asks whether the store can be written to.
 struct Task {
@@ -90,13 +84,10 @@ impl Writer {
         let mut journal = Journal::found();
         // A week may have closed while nobody served.
         self.settle(Vec::new(), &mut journal);
-        let mut company = false;
         loop {
             match tasks.recv_timeout(QUIET) {
                 Ok(first) => {
-                    let batch = fill(first, tasks, company);
-                    company = batch.len() >= COMPANY;
-                    self.settle(batch, &mut journal);
+                    self.settle(fill(first, tasks), &mut journal);
                     journal.empty_when_old(&mut *self.store);
                 }
                 Err(RecvTimeoutError::Timeout) => {
@@ -149,26 +140,16 @@ impl Writer {
     }
 }
 
-/// The first task and those that wait behind it, up to a full transaction; those as well that come in the next moments, if there is
-/// company to be expected.
-fn fill(first: Task, tasks: &Receiver<Task>, company: bool) -> Vec<Task> {
-    let (began, mut reports) = (Instant::now(), first.reports.len());
+/// The first task and those that wait behind it, up to a full transaction.
+fn fill(first: Task, tasks: &Receiver<Task>) -> Vec<Task> {
+    let mut reports = first.reports.len();
     let mut batch = vec![first];
-    loop {
-        let before = batch.len();
-        while reports < FULL
-            && let Ok(next) = tasks.try_recv()
-        {
-            reports += next.reports.len();
-            batch.push(next);
-        }
-        let alone = before > 1 && batch.len() == before;
-        if !company || alone || reports >= FULL || began.elapsed() >= GATHER.1 {
-            return batch;
-        }
-        // One wake for all who come meanwhile.
-        sleep(GATHER.0);
+    while reports < FULL {
+        let Ok(next) = tasks.try_recv() else { break };
+        reports += next.reports.len();
+        batch.push(next);
     }
+    batch
 }
 
 /// Errors of the stores and of the clock name no value that was sent.
