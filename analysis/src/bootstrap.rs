@@ -22,16 +22,17 @@ pub(crate) fn intervals(
     level: Level,
     rounds: u32,
 ) -> Option<Vec<Interval>> {
-    let Debias::Shares(support) = mechanism.debias() else { return None };
+    let Debias::Shares(_) = mechanism.debias() else { return None };
     let rounds = usize::try_from(rounds).ok().filter(|&rounds| rounds > 0 && rounds * consistent.len() < 1 << 27)?;
     // The same figures for the same counts.
     let mut rng = ChaCha8Rng::seed_from_u64(reports);
     let mut drawn = vec![Vec::with_capacity(rounds); consistent.len()];
     for _ in 0..rounds {
         let cells = symbols(mechanism, consistent, reports, &mut rng);
-        let counts = mechanism.support_counts(&cells);
-        let estimates: Vec<f64> = counts.iter().map(|&hits| support.share(hits as f64 / reports as f64)).collect();
-        norm_sub(&estimates).into_iter().zip(&mut drawn).for_each(|(share, drawn)| drawn.push(share));
+        norm_sub(&mechanism.estimate(&cells, reports).ok()?)
+            .into_iter()
+            .zip(&mut drawn)
+            .for_each(|(share, drawn)| drawn.push(share));
     }
     Some(drawn.into_iter().map(|shares| between(shares, level)).collect())
 }
@@ -69,14 +70,11 @@ mod tests {
         ];
         let (reports, tries) = (3000, 200);
         for (mechanism, truth) in cases {
-            let Debias::Shares(support) = mechanism.debias() else { unreachable!() };
             let mut rng = ChaCha8Rng::seed_from_u64(51);
             let mut held = vec![0; truth.len()];
             for _ in 0..tries {
                 let cells = symbols(&mechanism, &truth, reports, &mut rng);
-                let estimates: Vec<f64> =
-                    cells.iter().map(|&hits| support.share(hits as f64 / reports as f64)).collect();
-                let consistent = norm_sub(&estimates);
+                let consistent = norm_sub(&mechanism.estimate(&cells, reports).unwrap());
                 let found = intervals(&mechanism, &consistent, reports, Level::USUAL, 200).unwrap();
                 for ((interval, truth), held) in found.iter().zip(&truth).zip(&mut held) {
                     *held += u32::from(interval.lower <= *truth && *truth <= interval.upper);

@@ -22,7 +22,7 @@ use stipple_catalog::{Catalogue, CatalogueError, default_folder};
     after_help = "Examples:\n  \
     stipple-analysis estimate --counts target/demo --catalog catalog/metrics --out target/demo\n  \
     stipple-analysis report --counts target/demo --catalog catalog/metrics --out report.html\n  \
-    stipple-analysis change --counts target/demo --from 2026-W30..2026-W42 --to 2026-W43..2026-W55\n  \
+    stipple-analysis change --counts target/demo --from 2026-W30..2026-W42 --to 2026-W43..2027-W02\n  \
     stipple-analysis compare --domain 1000 --epsilon 1\n  \
     stipple-analysis plan --catalog catalog/metrics --workstations 1000000 --budgets 2,4,8\n\n\
     Exit codes: 0 done, 1 faults in the counts or the catalogue, 2 wrong usage or an output that cannot be written."

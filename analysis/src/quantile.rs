@@ -82,7 +82,7 @@ impl<'p> Functional<'p> {
             _ => return None,
         };
         let Debias::Shares(support) = mechanism.debias() else { return None };
-        let shares = norm_sub(&counts.iter().map(|&hits| support.share(hits as f64 / n)).collect::<Vec<_>>());
+        let shares = norm_sub(&mechanism.estimate(counts, pooled.reports).ok()?);
         let (p_true, p_false) = (support.p_true, support.p_false);
         Some(Self::Masks { counts, n, w: w.into(), p_true, p_false, shares })
     }

@@ -12,6 +12,7 @@ use crate::chart::Chart;
 use crate::dataset::Dataset;
 use crate::estimate::{Estimates, MetricEstimate};
 use crate::output::{WriteError, write_file};
+use crate::table::moved;
 use crate::words::{grouped, number};
 
 #[derive(Template)]
@@ -138,14 +139,8 @@ fn card(number: usize, metric: &MetricEstimate<'_>) -> Card {
 
 /// How far liars could have moved the figures.
 fn liars(metric: &MetricEstimate<'_>) -> String {
-    let moved = match metric.most() {
-        Some(_) => format!("the mean by {}", number(metric.moved, 3)),
-        None => format!("a share by {} points", number(metric.moved * 100.0, 2)),
-    };
-    format!(
-        "If {} % of the computers sent lies, all the same, that could move {moved}.",
-        number(metric.liars * 100.0, 1)
-    )
+    let share = number(metric.liars * 100.0, 1);
+    format!("If {share} % of the computers sent lies, all the same, they could {}.", moved(metric))
 }
 
 /// Where the middle of the computers lies.

@@ -71,13 +71,17 @@ fn quantile(quantile: &Quantile) -> String {
     }
 }
 
+/// How far liars could move the figures, in words.
+pub(crate) fn moved(metric: &MetricEstimate<'_>) -> String {
+    match metric.most() {
+        Some(_) => format!("move the mean by {}", number(metric.moved, 3)),
+        None => format!("raise a share by {} points", number(metric.moved * 100.0, 2)),
+    }
+}
+
 /// What stands beside every estimate: the guarantee to readers, and what liars could do.
 fn beside(metric: &MetricEstimate<'_>) -> String {
-    let liars = number(metric.liars * 100.0, 1);
-    let moved = match metric.most() {
-        Some(_) => format!("{liars} % of liars could move the mean by {}", number(metric.moved, 3)),
-        None => format!("{liars} % of liars could raise a share by {} points", number(metric.moved * 100.0, 2)),
-    };
+    let moved = format!("{} % of liars could {}", number(metric.liars * 100.0, 1), moved(metric));
     match metric.central {
         Some(Central { epsilon, delta }) => {
             format!("readers of shuffled counts: epsilon {} (delta {delta:e}); {moved}", number(epsilon, 3))
