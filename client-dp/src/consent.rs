@@ -87,8 +87,8 @@ impl Workstation {
         if self.unfinished_no {
             return Ok((Consent::Off, String::new()));
         }
-        let Some(connection) = &self.connection else { return Ok((Consent::Unset, String::new())) };
-        let mut statement = connection.prepare_cached("SELECT consent, consent_text FROM workstation")?;
+        let Some(state) = &self.state else { return Ok((Consent::Unset, String::new())) };
+        let mut statement = state.prepare_cached("SELECT consent, consent_text FROM workstation")?;
         let mut rows = statement.query([])?;
         let Some(row) = rows.next()? else { return Ok((Consent::Unset, String::new())) };
         let consent = if row.get(0)? { Consent::On } else { Consent::Off };
@@ -141,9 +141,8 @@ impl Workstation {
         self.forget_start()?;
         self.create_state()?;
         let (present, phase, text) = (self.present()?, self.clock.phase().name(), self.consent_version.clone());
-        if let Some(connection) = &mut self.connection {
-            connection.pragma_update(None, "synchronous", "FULL")?;
-            let transaction = connection.transaction()?;
+        if let Some(state) = &mut self.state {
+            let transaction = state.durable()?;
             let (week, next) = (present.week.index(), present.week.next().index());
             transaction.execute(
                 "INSERT INTO workstation (id, consent, consent_text, observed_from, latest_week, phase)
@@ -172,9 +171,8 @@ impl Workstation {
             self.create_state()?;
         }
         let (week, phase) = (self.clock.week().map(Week::index), self.clock.phase().name());
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        let transaction = connection.transaction()?;
+        let Some(state) = &mut self.state else { return Ok(()) };
+        let transaction = state.durable()?;
         if transaction.execute("UPDATE workstation SET consent = 0, consent_text = ''", [])? == 0 {
             transaction.execute(
                 "INSERT INTO workstation (id, consent, observed_from, latest_week, phase) VALUES (1, 0, ?1, ?1, ?2)",
@@ -184,8 +182,8 @@ impl Workstation {
         forget(&transaction)?;
         transaction.commit()?;
         self.forget_start()?;
-        if let Some(connection) = &self.connection {
-            state::scrub(connection)?;
+        if let Some(state) = &self.state {
+            state::scrub(state)?;
         }
         self.unfinished_no = false;
         Ok(())
@@ -204,8 +202,8 @@ impl Workstation {
     /// # Errors
     /// [`WorkstationError::State`] when the state cannot be written; [`Self::advance`] cleans up once it can be.
     pub fn erase(&mut self) -> Result<(), WorkstationError> {
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        let transaction = connection.transaction()?;
+        let Some(state) = &mut self.state else { return Ok(()) };
+        let transaction = state.durable()?;
         let moved = transaction
             .execute("UPDATE workstation SET observed_from = latest_week + 1 WHERE observed_from <= latest_week", [])?;
         let gone = forget(&transaction)?;
@@ -231,13 +229,12 @@ impl Workstation {
         if !out && name != category && self.opted_out()?.contains(category) {
             return Err(WorkstationError::CategoryOff { metric: name.to_owned(), category: first.category });
         }
-        if !out && self.connection.is_none() {
+        if !out && self.state.is_none() {
             return Ok(());
         }
         self.create_state()?;
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        let transaction = connection.transaction()?;
+        let Some(state) = &mut self.state else { return Ok(()) };
+        let transaction = state.durable()?;
         if out {
             transaction.execute("INSERT OR IGNORE INTO opt_out (name) VALUES (?1)", [name])?;
             // By name: another catalogue's metrics of the category may have been recorded, and that catalogue may come back.
@@ -256,13 +253,13 @@ impl Workstation {
     /// # Errors
     /// [`WorkstationError::State`] when the state cannot be read.
     pub fn opted_out(&self) -> Result<BTreeSet<String>, WorkstationError> {
-        self.connection.as_ref().map_or(Ok(BTreeSet::new()), |connection| Ok(opted_out(connection)?))
+        self.state.as_ref().map_or(Ok(BTreeSet::new()), |state| Ok(opted_out(state)?))
     }
 
     /// Overwrites what was deleted, if that is still to do.
     pub(crate) fn clean_up(&mut self) -> Result<(), WorkstationError> {
-        if let (true, Some(connection)) = (self.unscrubbed, &self.connection) {
-            state::scrub(connection)?;
+        if let (true, Some(state)) = (self.unscrubbed, &self.state) {
+            state::scrub(state)?;
             self.unscrubbed = false;
         }
         Ok(())

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Between the recorder, which has no network, and the uploader, which has nothing but one report.
 //!
-//! The recorder connects to a Unix socket, on which systemd starts one `stipple-upload` a connection, and writes the 64 bytes of
-//! a report. The answer is a line: `counted`, `refused STATUS`, or `later REASON`. If the recorder hangs up first, because the user
-//! has said no, the uploader stops at once.
+//! Each report has a `stipple-upload` of its own at the other end of a Unix socket: systemd starts it for each connection to the
+//! uploader's socket, and without systemd the recorder starts it. The recorder writes the 64 bytes of a report. The answer is a
+//! line: `counted`, `refused STATUS`, or `later REASON`. If the recorder hangs up first, because the user has said no, the
+//! uploader stops at once.
 
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as Socket;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use rand::CryptoRng;
 use stipple_catalog::REPORT_LEN;
@@ -22,18 +26,39 @@ const LONGEST_ANSWER: u64 = 1024;
 /// How reports leave the recorder.
 #[derive(Clone, Debug)]
 pub enum Courier {
-    /// By this process itself.
-    Direct(Uploader),
     /// By the uploader behind a Unix socket.
     Socket(PathBuf),
+    /// By an uploader that is started for each report.
+    Program {
+        /// `stipple-upload`
+        program: PathBuf,
+        /// the address that it sends to
+        server: String,
+    },
 }
 
 impl Courier {
+    /// Uploaders that the recorder starts itself, from the file `stipple-upload` in the folder of this program.
+    ///
+    /// # Errors
+    /// [`UploadError::Address`] for what is no address of a server, [`UploadError::Program`] when there is no such file.
+    pub fn beside(server: &str) -> Result<Self, UploadError> {
+        let host = server.strip_prefix("https://").or_else(|| server.strip_prefix("http://")).unwrap_or_default();
+        if host.is_empty() {
+            return Err(UploadError::Address(server.to_owned()));
+        }
+        let unusable = |program: &Path, error: io::Error| UploadError::program(program, &error);
+        let own = std::env::current_exe().map_err(|error| unusable(Path::new("stipple-upload"), error))?;
+        let program = own.with_file_name("stipple-upload");
+        std::fs::metadata(&program).map_err(|error| unusable(&program, error))?;
+        Ok(Self::Program { program, server: server.to_owned() })
+    }
+
     /// The uploader's socket, if there is one.
     #[must_use]
     pub fn socket(&self) -> Option<&Path> {
         match self {
-            Self::Direct(_) => None,
+            Self::Program { .. } => None,
             Self::Socket(path) => Some(path),
         }
     }
@@ -42,20 +67,40 @@ impl Courier {
     ///
     /// # Errors
     /// [`UploadError`] when it could not be delivered now.
-    pub async fn deliver<R: CryptoRng + Send>(&self, report: &Outgoing, rng: &mut R) -> Result<Delivery, UploadError> {
-        match self {
-            Self::Direct(uploader) => uploader.deliver(report, rng).await,
-            Self::Socket(path) => {
-                let failed = |error: io::Error| UploadError::Courier { path: path.clone(), reason: error.to_string() };
-                let mut stream = UnixStream::connect(path).await.map_err(failed)?;
-                stream.write_all(report.bytes()).await.map_err(failed)?;
-                let mut answer = String::new();
-                stream.take(LONGEST_ANSWER).read_to_string(&mut answer).await.map_err(failed)?;
-                outcome(answer.trim_end())
-                    .unwrap_or_else(|| Err(failed(io::Error::other("it hung up without an answer"))))
-            }
-        }
+    pub async fn deliver(&self, report: &Outgoing) -> Result<Delivery, UploadError> {
+        let failed = |error: io::Error| match self {
+            Self::Socket(path) => UploadError::Courier { path: path.clone(), reason: error.to_string() },
+            Self::Program { program, .. } => UploadError::program(program, &error),
+        };
+        let stream = match self {
+            Self::Socket(path) => UnixStream::connect(path).await,
+            Self::Program { program, server } => start(program, server),
+        };
+        let answer = ask(stream.map_err(failed)?, report.bytes()).await.map_err(failed)?;
+        outcome(answer.trim_end()).unwrap_or_else(|| Err(failed(io::Error::other("it hung up without an answer"))))
     }
+}
+
+/// Starts an uploader; returns the socket that is its standard input and output.
+fn start(program: &Path, server: &str) -> io::Result<UnixStream> {
+    let (ours, input) = Socket::pair()?;
+    let output = input.try_clone()?;
+    let mut child = Command::new(program)
+        .args(["--server", server])
+        .stdin(Stdio::from(OwnedFd::from(input)))
+        .stdout(Stdio::from(OwnedFd::from(output)))
+        .spawn()?;
+    // Nothing else waits for its end, however the delivery ends.
+    std::thread::spawn(move || child.wait());
+    ours.set_nonblocking(true)?;
+    UnixStream::from_std(ours)
+}
+
+async fn ask(mut stream: UnixStream, report: &[u8]) -> io::Result<String> {
+    stream.write_all(report).await?;
+    let mut answer = String::new();
+    stream.take(LONGEST_ANSWER).read_to_string(&mut answer).await?;
+    Ok(answer)
 }
 
 fn outcome(answer: &str) -> Option<Result<Delivery, UploadError>> {

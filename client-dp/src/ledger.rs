@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The ledger of spent privacy budget.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 use stipple_catalog::{Definition, Epoch, Week};
 use stipple_ldp::{Budget, Epsilon, OverBudget};
+
+use crate::state::Durable;
 
 /// Proof that a metric's cost stands in the ledger of the transaction at hand. [`crate::outbox::put`] takes it, and only
 /// [`spend`] makes it: a report cannot be written down without its cost.
@@ -33,7 +35,7 @@ pub struct Spend {
 }
 
 /// Writes a metric's cost down, within the epoch's cap as it stood when the epoch was drawn and once per metric.
-pub(crate) fn spend(transaction: &Transaction<'_>, definition: &Definition, week: Week) -> Result<Spent, SpendError> {
+pub(crate) fn spend(transaction: &Durable<'_>, definition: &Definition, week: Week) -> Result<Spent, SpendError> {
     let epoch = week.epoch();
     let cap = cap(transaction, epoch)?.unwrap_or(Epsilon::MIN);
     Budget::new(cap, spends(transaction, epoch)?.iter().map(|spend| spend.epsilon)).spend(definition.epsilon)?;

@@ -7,11 +7,11 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 use stipple_catalog::Week;
 use stipple_ldp::Epsilon;
 
-use crate::state::{StateError, unusable};
+use crate::state::{Durable, StateError, unusable};
 
 /// The marker's file within the state directory.
 pub const MARKER_NAME: &str = "ledger-mark";
@@ -77,7 +77,7 @@ impl Marker {
 
     /// Makes a restored copy safe: what it has left to report is forfeited, for that may have been spent already, and the epoch
     /// of the mark is not drawn any more. Time does not fall behind the mark either, so no epoch before it is.
-    pub fn catch_up(self, transaction: &Transaction<'_>, mark: Self, phase: &str) -> rusqlite::Result<()> {
+    pub fn catch_up(self, transaction: &Durable<'_>, mark: Self, phase: &str) -> rusqlite::Result<()> {
         transaction.execute(
             "INSERT OR IGNORE INTO workstation (id, consent, observed_from, latest_week, phase) VALUES (1, 0, ?1, ?1, ?2)",
             params![mark.week, phase],

@@ -3,12 +3,13 @@
 
 use jiff::Timestamp;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use stipple_catalog::{REPORT_LEN, Report, ReportId, Week, WireError};
 use zbus::Type;
 
 use crate::ledger::Spent;
+use crate::state::{Durable, State};
 
 /// A report whose cost is durable. Only `due` and `all` make one, by reading what a transaction has committed; the uploader
 /// takes nothing else.
@@ -103,7 +104,7 @@ pub(crate) enum PutError {
 
 /// Writes a report down, in the transaction that holds its cost.
 pub(crate) fn put(
-    transaction: &Transaction<'_>,
+    transaction: &Durable<'_>,
     _paid: Spent,
     report: &Report<'_>,
     send_after: Timestamp,
@@ -148,8 +149,8 @@ pub(crate) fn waiting(connection: &Connection) -> rusqlite::Result<u32> {
 }
 
 /// Notes that the server has counted a report, or refused it for good. The true tally behind it goes.
-pub(crate) fn settle(connection: &mut Connection, id: ReportId, outcome: Outcome) -> rusqlite::Result<()> {
-    let transaction = connection.transaction()?;
+pub(crate) fn settle(state: &mut State, id: ReportId, outcome: Outcome) -> rusqlite::Result<()> {
+    let transaction = state.durable()?;
     transaction
         .prepare_cached("UPDATE outbox SET outcome = ?1 WHERE id = ?2 AND outcome = 'waiting'")?
         .execute(params![outcome, id.0])?;

@@ -5,9 +5,10 @@
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use stipple_catalog::{Clock, Epoch, Week};
 
+use crate::state::Durable;
 use crate::workstation::WorkstationError;
 
 /// How long a leap must last before it is believed.
@@ -46,7 +47,7 @@ impl Present {
     }
 
     /// Notes what was seen.
-    pub fn note(self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    pub fn note(self, transaction: &Durable<'_>) -> rusqlite::Result<()> {
         transaction
             .prepare_cached(
                 "UPDATE workstation SET latest_week = ?1, doubted_since = ?2

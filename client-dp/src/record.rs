@@ -90,8 +90,8 @@ impl Workstation {
         if !self.is_on()? {
             return Ok(());
         }
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        let transaction = connection.transaction()?;
+        let Some(state) = &self.state else { return Ok(()) };
+        let transaction = state.quick()?;
         for (reason, calls) in refused {
             tallies::count_dropped(&transaction, reason, calls)?;
         }
@@ -102,10 +102,9 @@ impl Workstation {
     /// Records what calls said, in one transaction. It begins before the first look at the state: outside of one, each look
     /// takes and leaves the file's locks by itself.
     fn tally(&mut self, calls: &[&[Event<'_>]], week: Option<Week>) -> Result<(), WorkstationError> {
-        let Some(connection) = &self.connection else { return Ok(()) };
+        let Some(state) = &self.state else { return Ok(()) };
         // A tally lost in a power cut costs a little accuracy and no privacy: it need not wait for the disk.
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        let transaction = connection.unchecked_transaction()?;
+        let transaction = state.quick()?;
         if !self.is_on()? {
             return Ok(());
         }

@@ -3,10 +3,12 @@
 
 use jiff::civil::Date;
 use rand::{CryptoRng, RngExt};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 use stipple_catalog::{Catalogue, DefinitionHash, Epoch, Week};
 use zbus::Type;
+
+use crate::state::Durable;
 
 /// One metric's place in the epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +44,7 @@ pub enum Draw {
 ///
 /// Neither draw looks at anything recorded.
 pub(crate) fn draw<R: CryptoRng>(
-    transaction: &Transaction<'_>,
+    transaction: &Durable<'_>,
     catalogue: &Catalogue,
     epoch: Epoch,
     today: Date,
@@ -96,7 +98,7 @@ pub(crate) fn draw_of(connection: &Connection, epoch: Epoch, metric: &str) -> ru
 }
 
 /// Settles a slot for good.
-pub(crate) fn settle(transaction: &Transaction<'_>, slot: &Slot, reported: bool) -> rusqlite::Result<()> {
+pub(crate) fn settle(transaction: &Durable<'_>, slot: &Slot, reported: bool) -> rusqlite::Result<()> {
     let outcome = if reported { "reported" } else { "forfeited" };
     transaction.prepare_cached("UPDATE slot SET outcome = ?1 WHERE epoch = ?2 AND metric = ?3")?.execute(params![
         outcome,

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The one SQLite database that holds a workstation's state.
 
+use std::cell::Cell;
 use std::io::ErrorKind;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction};
 
 /// "STPL", the mark of our database files.
 const APPLICATION_ID: i32 = 0x5354_504c;
@@ -72,11 +74,69 @@ pub enum StateError {
     Sql(#[from] rusqlite::Error),
 }
 
+/// The state, open. Who writes to it says whether the disk is waited for.
+#[derive(Debug)]
+pub(crate) struct State {
+    connection: Connection,
+    /// whether a commit waits for the disk now
+    waits: Cell<bool>,
+}
+
+/// A transaction that is on the disk once its commit has returned. Whoever spends budget, draws, or takes an answer asks for
+/// one.
+#[derive(Debug)]
+pub(crate) struct Durable<'s>(Transaction<'s>);
+
+impl State {
+    /// Begins a transaction that the next power cut leaves as it was committed.
+    pub fn durable(&mut self) -> rusqlite::Result<Durable<'_>> {
+        self.wait_for_disk(true)?;
+        Ok(Durable(self.connection.transaction()?))
+    }
+
+    /// Begins a transaction that a power cut, but no crash of the program, may undo. Not within another one.
+    pub fn quick(&self) -> rusqlite::Result<Transaction<'_>> {
+        self.wait_for_disk(false)?;
+        self.connection.unchecked_transaction()
+    }
+
+    /// SQLite parses a pragma each time, which is too dear for every event.
+    fn wait_for_disk(&self, wait: bool) -> rusqlite::Result<()> {
+        if self.waits.get() != wait {
+            self.connection.pragma_update(None, "synchronous", if wait { "FULL" } else { "NORMAL" })?;
+            self.waits.set(wait);
+        }
+        Ok(())
+    }
+}
+
+impl Deref for State {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Durable<'_> {
+    pub fn commit(self) -> rusqlite::Result<()> {
+        self.0.commit()
+    }
+}
+
+impl<'s> Deref for Durable<'s> {
+    type Target = Transaction<'s>;
+
+    fn deref(&self) -> &Transaction<'s> {
+        &self.0
+    }
+}
+
 /// Opens the state in a directory; `create` makes it when there is none.
 ///
 /// # Errors
 /// [`StateError`]; `Ok(None)` when there is none and `create` is false, and nothing is written then.
-pub(crate) fn open(folder: &Path, create: bool) -> Result<Option<Connection>, StateError> {
+pub(crate) fn open(folder: &Path, create: bool) -> Result<Option<State>, StateError> {
     let path = folder.join(FILE_NAME);
     match std::fs::metadata(&path) {
         // What an emptied file had spent is unknown, so it must not pass for a new one.
@@ -92,21 +152,20 @@ pub(crate) fn open(folder: &Path, create: bool) -> Result<Option<Connection>, St
     }
 }
 
-fn open_file(path: &Path) -> Result<Connection, StateError> {
+fn open_file(path: &Path) -> Result<State, StateError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
         let fault: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         Ok((connection, fault))
     });
-    let (mut connection, fault) = opened.map_err(|source| at(path, source))?;
+    let (connection, fault) = opened.map_err(|source| at(path, source))?;
     if fault != "ok" {
         return Err(StateError::Damaged { path: path.to_owned(), detail: fault });
     }
     if cut_short(&connection, path).map_err(|source| at(path, source))? {
         return Err(StateError::Damaged { path: path.to_owned(), detail: "its end is missing".to_owned() });
     }
-    prepare(&mut connection, path)?;
-    Ok(connection)
+    prepare(connection, path)
 }
 
 /// An empty file that only the recorder's user reads; SQLite gives its write-ahead log the same mode.
@@ -142,10 +201,8 @@ pub(crate) fn unusable(path: &Path, error: std::io::Error) -> StateError {
 }
 
 /// A state that lives in memory only, for simulated workstations.
-pub(crate) fn in_memory() -> Result<Connection, StateError> {
-    let mut connection = Connection::open_in_memory()?;
-    prepare(&mut connection, Path::new(":memory:"))?;
-    Ok(connection)
+pub(crate) fn in_memory() -> Result<State, StateError> {
+    prepare(Connection::open_in_memory()?, Path::new(":memory:"))
 }
 
 fn at(path: &Path, source: rusqlite::Error) -> StateError {
@@ -158,7 +215,7 @@ fn at(path: &Path, source: rusqlite::Error) -> StateError {
     }
 }
 
-fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StateError> {
+fn prepare(connection: Connection, path: &Path) -> Result<State, StateError> {
     let fail = |source| at(path, source);
     let pragma = |name| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
     let (mark, version) = (pragma("application_id").map_err(fail)?, pragma("user_version").map_err(fail)?);
@@ -174,16 +231,18 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StateError> {
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA secure_delete = ON; PRAGMA synchronous = FULL;")
         .map_err(fail)?;
+    let mut state = State { connection, waits: Cell::new(true) };
     if done == MIGRATIONS.len() {
-        return Ok(());
+        return Ok(state);
     }
-    let transaction = connection.transaction().map_err(fail)?;
+    let transaction = state.durable().map_err(fail)?;
     for (number, migration) in MIGRATIONS.iter().enumerate().skip(done) {
         transaction.execute_batch(migration).map_err(fail)?;
         transaction.pragma_update(None, "user_version", i32::try_from(number + 1).unwrap_or(i32::MAX)).map_err(fail)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(fail)?;
-    transaction.commit().map_err(fail)
+    transaction.commit().map_err(fail)?;
+    Ok(state)
 }
 
 /// Writes every page anew and empties the write-ahead log, so that what was deleted is nowhere in the files.

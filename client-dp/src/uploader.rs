@@ -5,7 +5,8 @@ mod answer;
 mod oblivious;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +57,17 @@ pub enum UploadError {
         /// what failed
         reason: String,
     },
+    /// The uploader's program failed.
+    #[error(
+        "the uploader {} could not be used ({reason}); install it there, or name its socket with --upload-socket",
+        path.display()
+    )]
+    Program {
+        /// the program
+        path: PathBuf,
+        /// what failed
+        reason: String,
+    },
     /// The uploader could not deliver the report now, and says why.
     #[error("{0}")]
     Later(String),
@@ -67,6 +79,12 @@ pub enum UploadError {
         /// the last failure
         reason: String,
     },
+}
+
+impl UploadError {
+    pub(crate) fn program(path: &Path, error: &io::Error) -> Self {
+        Self::Program { path: path.to_owned(), reason: error.to_string() }
+    }
 }
 
 /// How long and how often to try.

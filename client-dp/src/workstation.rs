@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rand::{CryptoRng, RngExt};
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 use stipple_catalog::{Catalogue, Category, Clock, Definition, Report, ReportId, Week, WeekError};
 
 use crate::consent::{Consent, consent_version};
@@ -18,7 +18,7 @@ use crate::marker::Marker;
 use crate::outbox::{self, Outcome, Outgoing, PutError};
 use crate::present::Present;
 use crate::schedule::{self, Slot};
-use crate::state::{self, StateError};
+use crate::state::{self, Durable, State, StateError};
 use crate::tallies;
 
 /// A week is reported if that can be drawn within this many weeks after it. The server refuses a report as late after one
@@ -75,7 +75,7 @@ pub struct Workstation {
     /// where the state is kept; `None` of a simulation
     pub(crate) folder: Option<PathBuf>,
     /// `None` until the first answer: without it there is no file
-    pub(crate) connection: Option<Connection>,
+    pub(crate) state: Option<State>,
     /// the version of the text that a yes is given to now
     pub(crate) consent_version: String,
     /// the file by which an administrator switches everything off
@@ -101,7 +101,7 @@ impl Workstation {
         send_window: Duration,
     ) -> Result<Self, WorkstationError> {
         let mut workstation = Self::in_memory(catalogue, clock, send_window)?;
-        workstation.connection = state::open(folder, false)?;
+        workstation.state = state::open(folder, false)?;
         workstation.folder = Some(folder.to_owned());
         workstation.check_opened()?;
         Ok(workstation)
@@ -117,7 +117,7 @@ impl Workstation {
             clock,
             send_window,
             folder: None,
-            connection: None,
+            state: None,
             consent_version: consent_version(),
             lock: None,
             unfinished_no: false,
@@ -134,21 +134,21 @@ impl Workstation {
     }
 
     fn check_opened(&mut self) -> Result<(), WorkstationError> {
-        let (Some(connection), Some(folder)) = (&self.connection, &self.folder) else { return Ok(()) };
-        state::check_phase(connection, folder, self.clock.phase().name())?;
+        let (Some(state), Some(folder)) = (&self.state, &self.folder) else { return Ok(()) };
+        state::check_phase(state, folder, self.clock.phase().name())?;
         if self.consent()? == Consent::Off {
             self.forget_start()?;
-            state::scrub(connection)?;
+            state::scrub(state)?;
         }
         self.reconcile()
     }
 
     /// Makes the state if there is none.
     pub(crate) fn create_state(&mut self) -> Result<(), WorkstationError> {
-        if self.connection.is_some() {
+        if self.state.is_some() {
             return Ok(());
         }
-        self.connection = match &self.folder {
+        self.state = match &self.folder {
             Some(folder) => state::open(folder, true)?,
             None => Some(state::in_memory()?),
         };
@@ -157,13 +157,13 @@ impl Workstation {
 
     /// Compares the state with the marker beside it; an older copy is made safe.
     fn reconcile(&mut self) -> Result<(), WorkstationError> {
-        let (Some(connection), Some(folder)) = (&mut self.connection, &self.folder) else { return Ok(()) };
+        let (Some(state), Some(folder)) = (&mut self.state, &self.folder) else { return Ok(()) };
         let Some(mark) = Marker::read(folder)? else { return Ok(()) };
         self.marker = mark;
-        let own = Marker::of(connection)?;
+        let own = Marker::of(state)?;
         if own.is_behind(mark) {
             tracing::warn!("the state is an older copy: what it has left of the half-year's budget is forfeited");
-            let transaction = connection.transaction()?;
+            let transaction = state.durable()?;
             own.catch_up(&transaction, mark, self.clock.phase().name())?;
             transaction.commit()?;
         }
@@ -172,8 +172,8 @@ impl Workstation {
 
     /// Brings the marker beside the state up to date.
     fn mark(&mut self) -> Result<(), WorkstationError> {
-        let (Some(connection), Some(folder)) = (&self.connection, &self.folder) else { return Ok(()) };
-        let own = Marker::of(connection)?;
+        let (Some(state), Some(folder)) = (&self.state, &self.folder) else { return Ok(()) };
+        let own = Marker::of(state)?;
         if own != self.marker {
             own.write(folder)?;
             self.marker = own;
@@ -193,14 +193,14 @@ impl Workstation {
         &self.clock
     }
 
-    pub(crate) const fn connection(&self) -> Option<&Connection> {
-        self.connection.as_ref()
+    pub(crate) fn connection(&self) -> Option<&Connection> {
+        self.state.as_deref()
     }
 
     /// The present, as far as the clock is believed.
     pub(crate) fn present(&self) -> Result<Present, WorkstationError> {
-        if let Some(connection) = &self.connection {
-            return Present::read(connection, &self.clock);
+        if let Some(state) = &self.state {
+            return Present::read(state, &self.clock);
         }
         let (now, today, week) = (self.clock.now(), self.clock.today(), self.clock.week()?);
         Ok(Present { now, today, week, doubted_since: None })
@@ -220,9 +220,8 @@ impl Workstation {
             self.erase()?;
         }
         let (present, on) = (self.present()?, self.is_on()?);
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        let transaction = connection.transaction()?;
+        let Some(state) = &mut self.state else { return Ok(()) };
+        let transaction = state.durable()?;
         present.note(&transaction)?;
         if !on {
             tallies::forget_before(&transaction, present.week)?;
@@ -234,12 +233,12 @@ impl Workstation {
 
         // One slot that fails must not hold up the others; its tally is kept until it succeeds.
         let mut failure = None;
-        for slot in schedule::waiting(connection)?.into_iter().take_while(|slot| slot.week < present.week) {
+        for slot in schedule::waiting(state)?.into_iter().take_while(|slot| slot.week < present.week) {
             let send_after = send_moment(present.now, self.send_window, rng);
-            failure = close(connection, &self.catalogue, &slot, present.week, send_after, rng).err().or(failure);
+            failure = close(state, &self.catalogue, &slot, present.week, send_after, rng).err().or(failure);
         }
         if failure.is_none() {
-            let transaction = connection.transaction()?;
+            let transaction = state.durable()?;
             tallies::forget_before(&transaction, present.week)?;
             transaction.commit()?;
         }
@@ -252,7 +251,7 @@ impl Workstation {
     /// # Errors
     /// [`WorkstationError::State`] when the state cannot be read.
     pub fn slots(&self) -> Result<Vec<Slot>, WorkstationError> {
-        self.connection.as_ref().map_or(Ok(Vec::new()), |connection| Ok(schedule::waiting(connection)?))
+        self.state.as_ref().map_or(Ok(Vec::new()), |state| Ok(schedule::waiting(state)?))
     }
 
     /// The reports whose moment has come. Empty without a yes.
@@ -260,8 +259,8 @@ impl Workstation {
     /// # Errors
     /// [`WorkstationError::State`] when the state cannot be read.
     pub fn due(&self) -> Result<Vec<Outgoing>, WorkstationError> {
-        match &self.connection {
-            Some(connection) if self.is_on()? => Ok(outbox::due(connection, self.clock.now())?),
+        match &self.state {
+            Some(state) if self.is_on()? => Ok(outbox::due(state, self.clock.now())?),
             _ => Ok(Vec::new()),
         }
     }
@@ -271,9 +270,9 @@ impl Workstation {
     /// # Errors
     /// [`WorkstationError::State`] when the state cannot be written; the report is sent again later, under the same id.
     pub fn settle(&mut self, id: ReportId, counted: bool) -> Result<(), WorkstationError> {
-        if let Some(connection) = &mut self.connection {
+        if let Some(state) = &mut self.state {
             let outcome = if counted { Outcome::Sent } else { Outcome::Refused };
-            outbox::settle(connection, id, outcome)?;
+            outbox::settle(state, id, outcome)?;
         }
         Ok(())
     }
@@ -281,14 +280,14 @@ impl Workstation {
 
 /// Closes a slot whose week is over: reports it, or forfeits it.
 fn close<R: CryptoRng>(
-    connection: &mut Connection,
+    state: &mut State,
     catalogue: &Catalogue,
     slot: &Slot,
     week: Week,
     send_after: Timestamp,
     rng: &mut R,
 ) -> Result<(), WorkstationError> {
-    let transaction = connection.transaction()?;
+    let transaction = state.durable()?;
     let definition = reportable(&transaction, catalogue, slot, week)?;
     if let Some(definition) = definition {
         report(&transaction, definition, slot, send_after, rng)?;
@@ -322,7 +321,7 @@ pub(crate) fn observed_from(connection: &Connection) -> rusqlite::Result<Week> {
 
 /// Pays for a slot's report and writes it down, randomised.
 fn report<R: CryptoRng>(
-    transaction: &Transaction<'_>,
+    transaction: &Durable<'_>,
     definition: &Definition,
     slot: &Slot,
     send_after: Timestamp,

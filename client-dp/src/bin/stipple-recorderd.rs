@@ -13,7 +13,6 @@ use stipple_client_dp::Workstation;
 use stipple_client_dp::cli::Recorderd as Arguments;
 use stipple_client_dp::courier::Courier;
 use stipple_client_dp::dbus::{Daemon, Options};
-use stipple_client_dp::uploader::{Patience, Uploader};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Between two reports that are due at once; shorter if the sending window is.
@@ -44,7 +43,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Workstation::open(&arguments.state_dir, Arc::new(catalogue), clock, window)?.with_lock(arguments.lock);
     let courier = match arguments.upload_socket {
         Some(path) => Courier::Socket(path),
-        None => Courier::Direct(Uploader::new(&arguments.server, Patience::default())?),
+        None => Courier::beside(&arguments.server)?,
     };
     let options = Options {
         bus: arguments.bus,

@@ -33,7 +33,8 @@ pub struct Recorderd {
     /// The aggregator.
     #[arg(long, default_value = "http://127.0.0.1:8470")]
     pub server: String,
-    /// Hand reports to the uploader behind this socket instead of sending them; --server is then only shown.
+    /// Hand reports to the uploader behind this socket [default: start the stipple-upload beside this program for each
+    /// report]; --server is then only shown.
     #[arg(long, value_name = "PATH")]
     pub upload_socket: Option<PathBuf>,
     /// Send each report at a random moment within this many seconds after its week [default: six days].

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The daemon: one workstation, the running timers, and the ticks that bring both up to date.
 
+use std::future::poll_fn;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
@@ -86,10 +88,26 @@ impl From<zbus::Error> for DaemonError {
     }
 }
 
+/// An event that a call has brought.
+#[derive(Debug)]
+struct Arrived {
+    id: [u8; 16],
+    payload: Option<OwnedVariant>,
+    times: u64,
+}
+
+impl Arrived {
+    fn event(&self) -> Event<'_> {
+        Event { id: self.id, payload: self.payload.as_deref(), times: self.times, seconds: 0 }
+    }
+}
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Daemon {
     pub(super) workstation: Mutex<Workstation>,
+    /// events whose calls wait for the next transaction
+    arrived: Mutex<Vec<Arrived>>,
     pub(super) timers: Mutex<Timers>,
     pub(super) authority: Authority,
     pub(super) options: Options,
@@ -112,6 +130,7 @@ impl Daemon {
     pub fn new(workstation: Workstation, options: Options) -> Arc<Self> {
         Arc::new(Self {
             workstation: Mutex::new(workstation),
+            arrived: Mutex::default(),
             timers: Mutex::default(),
             authority: Authority::of(&options.bus),
             quotas: Mutex::new(Quotas::new(options.events_per_second)),
@@ -240,9 +259,8 @@ impl Daemon {
         if !self.workstation.lock().await.due()?.contains(report) {
             return Ok(None);
         }
-        let mut rng = entropy::generator()?;
         tokio::select! {
-            delivery = self.options.courier.deliver(report, &mut rng) => Ok(Some(delivery?)),
+            delivery = self.options.courier.deliver(report) => Ok(Some(delivery?)),
             () = off => Ok(None),
         }
     }
@@ -261,7 +279,11 @@ impl Daemon {
         connection: &Connection,
         change: impl FnOnce(&mut Workstation) -> Result<(), WorkstationError>,
     ) -> Result<(), DaemonError> {
-        let outcome = change(&mut *self.workstation.lock().await);
+        let outcome = {
+            let mut workstation = self.workstation.lock().await;
+            self.record_arrived(&mut workstation).await;
+            change(&mut workstation)
+        };
         self.switched_off.notify_waiters();
         self.announce(connection).await?;
         Ok(outcome?)
@@ -289,6 +311,8 @@ impl Daemon {
     }
 
     async fn switch(&self, connection: &Connection, enabled: bool) -> Result<(), DaemonError> {
+        // What was said before the answer is judged by the answer before.
+        self.record_arrived(&mut *self.workstation.lock().await).await;
         if enabled {
             self.workstation.lock().await.enable(&mut entropy::generator()?)?;
             let manager = Manager::ask(connection).await;
@@ -298,6 +322,7 @@ impl Daemon {
                 remove_timer(connection, number);
             }
             let disabled = self.workstation.lock().await.disable();
+            self.quotas.lock().await.forget_all();
             self.switched_off.notify_waiters();
             disabled?;
         }
@@ -313,16 +338,15 @@ impl Daemon {
         cost: usize,
         longest: usize,
     ) -> fdo::Result<()> {
-        let now = {
-            let workstation = self.workstation.lock().await;
-            if !workstation.is_on().unwrap_or(false) {
-                return Ok(());
-            }
-            workstation.clock().now()
-        };
-        let length = usize::try_from(header.primary().body_len()).unwrap_or(usize::MAX);
         let caller = sender(header)?;
+        // Who is remembered has called under a yes, and a no forgets everybody: the state need not be asked for each call.
+        let known = self.quotas.lock().await.user_of(&caller).is_some();
+        if !known && !self.workstation.lock().await.is_on().unwrap_or(false) {
+            return Ok(());
+        }
         let user = self.user_of(connection, &caller).await;
+        let now = self.workstation.lock().await.clock().now();
+        let length = usize::try_from(header.primary().body_len()).unwrap_or(usize::MAX);
         let fits = match u32::try_from(cost) {
             _ if length > longest => Err(Refusal::Message(longest)),
             Ok(cost) if cost <= BURST => Ok(cost),
@@ -362,16 +386,37 @@ impl Daemon {
     }
 
     /// Records an event. Its content is never part of an error.
-    pub(super) async fn record(&self, id: &[u8], payload: Option<&Variant<'_>>, times: u64) {
+    pub(super) async fn record(&self, id: &[u8], payload: Option<OwnedVariant>, times: u64) {
         let Ok(id) = <[u8; 16]>::try_from(id) else { return };
-        let event = Event { id, payload, times, seconds: 0 };
-        warn_of(self.workstation.lock().await.record(&event).map_err(DaemonError::from));
+        self.arrived.lock().await.push(Arrived { id, payload, times });
+        // Calls that the bus has brought at once share a transaction.
+        let mut passed = false;
+        poll_fn(|context| {
+            if std::mem::replace(&mut passed, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        self.record_arrived(&mut *self.workstation.lock().await).await;
+    }
+
+    /// Records what has arrived, unless another call has done that.
+    async fn record_arrived(&self, workstation: &mut Workstation) {
+        let arrived = std::mem::take(&mut *self.arrived.lock().await);
+        if !arrived.is_empty() {
+            let events: Vec<_> = arrived.iter().map(Arrived::event).collect();
+            warn_of(workstation.record_each(&events).map_err(DaemonError::from));
+        }
     }
 
     /// Records a sequence of times in nanoseconds and payloads.
     pub(super) async fn record_sequence(&self, id: &[u8], entries: &[(i64, Option<&Variant<'_>>)]) {
         let Ok(id) = <[u8; 16]>::try_from(id) else { return };
-        warn_of(self.workstation.lock().await.record_sequence(id, entries).map_err(DaemonError::from));
+        let mut workstation = self.workstation.lock().await;
+        self.record_arrived(&mut workstation).await;
+        warn_of(workstation.record_sequence(id, entries).map_err(DaemonError::from));
     }
 
     /// Starts a timer for a caller. The payload of an event that no metric listens for is not kept.

@@ -139,6 +139,12 @@ impl Quotas {
         self.callers.remove(caller);
     }
 
+    /// Forgets everybody.
+    pub fn forget_all(&mut self) {
+        self.callers.clear();
+        self.users.clear();
+    }
+
     /// Notes a refused call. Whether it is the first since they were last taken.
     pub fn note(&mut self, refusal: Refusal) -> bool {
         let first = self.refused.is_empty();

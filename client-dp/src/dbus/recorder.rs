@@ -80,7 +80,7 @@ impl Recorder {
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<()> {
         self.0.admit(connection, &header, 1, MESSAGE_LEN).await?;
-        self.0.record(&event_id, has_payload.then_some(&*payload), 1).await;
+        self.0.record(&event_id, has_payload.then_some(payload), 1).await;
         Ok(())
     }
 
@@ -98,7 +98,7 @@ impl Recorder {
     ) -> fdo::Result<()> {
         self.0.admit(connection, &header, 1, MESSAGE_LEN).await?;
         let times = u64::try_from(count).unwrap_or(0);
-        self.0.record(&event_id, has_payload.then_some(&*payload), times).await;
+        self.0.record(&event_id, has_payload.then_some(payload), times).await;
         Ok(())
     }
 

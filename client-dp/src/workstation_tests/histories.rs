@@ -128,7 +128,7 @@ fn restart(rig: &mut Rig, ground: Option<&Ground<'_>>) {
         drop(old);
         rig.workstation = open(ground.folder, &rig.clock).unwrap().with_lock(ground.lock.clone());
     } else {
-        rig.workstation.connection = old.connection.take();
+        rig.workstation.state = old.state.take();
     }
     rig.workstation.catalogue = catalogue;
     rig.workstation.consent_version = version;

@@ -152,6 +152,27 @@ fn sets_hold_each_item_once_and_may_exceed_their_bound_until_reported() {
 }
 
 #[test]
+fn what_a_tally_says_already_is_not_written_again() {
+    let mut rig = enabled();
+    let written = |rig: &Rig| rig.workstation.connection().unwrap().total_changes();
+    // The last colour, a set of things, and whether a problem was seen.
+    for (event, say) in [(1, "Cobalt"), (8, "org.A"), (8, "org.B.desktop")] {
+        rig.record(event, say);
+        let before = written(&rig);
+        rig.record(event, say);
+        assert_eq!(written(&rig), before, "{say} again");
+    }
+    rig.record_times(2, None, 1, 0);
+    let before = written(&rig);
+    rig.record_times(2, None, 5, 0);
+    assert_eq!(written(&rig), before, "it was seen already");
+    rig.record(1, "Emerald");
+    assert!(written(&rig) > before);
+    rig.record(1, "Cobalt");
+    assert_eq!((rig.tally("settings.colour"), rig.tally("usage.things")), ("Cobalt".into(), "org.A, org.B".into()));
+}
+
+#[test]
 fn a_new_week_begins_with_empty_tallies() {
     let mut rig = enabled();
     rig.record(1, "Cobalt");

@@ -101,6 +101,21 @@ async fn without_a_yes_no_call_is_refused_or_remembered() {
     assert_eq!(std::fs::read_dir(corner.state()).unwrap().count(), 0);
 }
 
+/// A no forgets who had called, and what they had used up.
+#[tokio::test]
+async fn a_no_ends_every_limit() {
+    let corner = Corner::new();
+    let _recorder = corner.enabled();
+    let caller = corner.connect().await;
+    let recorder = EventRecorderServerProxy::new(&caller).await.unwrap();
+    let entries: Vec<_> = (0..BURST).map(|_| (0, true, Variant::from("firefox.desktop"))).collect();
+    let id = DAILY_APP_USAGE.to_be_bytes();
+    recorder.record_event_sequence(0, &id, &entries).await.unwrap();
+    recorder.record_event_sequence(0, &id, &entries).await.unwrap_err();
+    recorder.set_enabled(false).await.unwrap();
+    recorder.record_event_sequence(0, &id, &entries).await.unwrap();
+}
+
 /// However many ask at once, two uploads answer them all: the one under way, and one that begins after they asked.
 #[tokio::test]
 async fn many_calls_of_upload_events_are_two_uploads() {

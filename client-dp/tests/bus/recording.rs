@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `gdbus` records all kinds of events, in the shapes that libeosmetrics sends.
 
+use stipple_client_dp::dbus::EventRecorderServerProxy;
+use tokio::task::JoinSet;
+use zbus::wire::Variant;
+
 use super::corner::Corner;
 
 const ROOT_FILESYSTEM: u128 = 0xfbd7_ed58_b8e1_54a7_bb45_0962_0007_679f;
@@ -59,6 +63,36 @@ fn aggregate_events_add_their_count() {
     record("0");
     record("-7");
     assert_eq!(corner.tally("problems.oom-kills"), "3-5");
+}
+
+/// Calls that arrive at once share a transaction; none is lost or counted twice, and what a call says is there when it returns.
+#[tokio::test]
+async fn calls_in_flight_count_once_each() {
+    let corner = Corner::new();
+    let _recorder = corner.enabled();
+    let caller = corner.connect().await;
+    let recorder = EventRecorderServerProxy::new(&caller).await.unwrap();
+    let kills = || {
+        let export = corner.json("export");
+        let row = export["state"]["tables"]["tally"]
+            .as_array()
+            .expect("a table of tallies")
+            .clone()
+            .into_iter()
+            .find(|row| row["metric"] == "problems.oom-kills");
+        row.map_or(0, |row| row["number"].as_u64().unwrap())
+    };
+    for round in 1..=5 {
+        let mut calls = JoinSet::new();
+        for _ in 0..64 {
+            let recorder = recorder.clone();
+            calls.spawn(async move {
+                recorder.record_singular_event(0, &OOM_KILL.to_be_bytes(), 1, false, &Variant::from(false)).await
+            });
+        }
+        assert!(calls.join_all().await.into_iter().all(|outcome| outcome.is_ok()));
+        assert_eq!(kills(), round * 64);
+    }
 }
 
 #[test]

@@ -7,8 +7,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rand::SeedableRng;
-use rand::rngs::ChaCha20Rng;
 use stipple_client_dp::courier::Courier;
 use stipple_client_dp::uploader::{Delivery, UploadError};
 
@@ -34,7 +32,7 @@ async fn deliver(server: &Server) -> Result<Delivery, UploadError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("upload.sock");
     socket_unit(&path, &server.url);
-    Courier::Socket(path).deliver(&reports()[0], &mut ChaCha20Rng::seed_from_u64(1)).await
+    Courier::Socket(path).deliver(&reports()[0]).await
 }
 
 #[tokio::test]
@@ -54,8 +52,29 @@ async fn a_refusal_passes_back() {
 #[tokio::test]
 async fn without_an_uploader_the_report_waits_and_the_error_says_what_to_start() {
     let courier = Courier::Socket("/nonexistent/upload.sock".into());
-    let error = courier.deliver(&reports()[0], &mut ChaCha20Rng::seed_from_u64(1)).await.unwrap_err();
+    let error = courier.deliver(&reports()[0]).await.unwrap_err();
     assert!(error.to_string().contains("is stipple-upload.socket running?"), "{error}");
+}
+
+#[tokio::test]
+async fn a_program_is_started_for_a_report_and_gets_nothing_else() {
+    let server = Server::start(&[ACCEPTED]);
+    let program = env!("CARGO_BIN_EXE_stipple-upload").into();
+    let courier = Courier::Program { program, server: server.url.clone() };
+    assert_eq!(courier.deliver(&reports()[0]).await.unwrap(), Delivery::Counted);
+    let requests = server.requests();
+    assert!(requests.len() == 1 && requests[0].body == reports()[0].bytes());
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_be_started_or_says_nothing_loses_no_report() {
+    for (program, reason) in [("/nonexistent/stipple-upload", "No such file"), ("/bin/false", "")] {
+        let courier = Courier::Program { program: program.into(), server: "http://127.0.0.1:9".to_owned() };
+        let error = courier.deliver(&reports()[0]).await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("the uploader {program} could not be used ({reason}")), "{error}");
+    }
+    let nowhere = Courier::beside("metrics.example").unwrap_err();
+    assert_eq!(nowhere.to_string(), "\"metrics.example\" is no server address: write http(s)://HOST[:PORT]");
 }
 
 /// A no while the server is silent: the recorder hangs up, and the uploader does not try again.

@@ -4,7 +4,7 @@ complete -c stipple-recorderd -l state-dir -d 'Where the state is kept. Nothing 
 complete -c stipple-recorderd -l lock -d 'While this file exists, nothing is recorded or sent, whatever the user answers' -r -F
 complete -c stipple-recorderd -l catalog -d 'The catalogue of metrics [default: the installed one]' -r -F
 complete -c stipple-recorderd -l server -d 'The aggregator' -r
-complete -c stipple-recorderd -l upload-socket -d 'Hand reports to the uploader behind this socket instead of sending them; --server is then only shown' -r -F
+complete -c stipple-recorderd -l upload-socket -d 'Hand reports to the uploader behind this socket [default: start the stipple-upload beside this program for each report]; --server is then only shown' -r -F
 complete -c stipple-recorderd -l send-window -d 'Send each report at a random moment within this many seconds after its week [default: six days]' -r
 complete -c stipple-recorderd -l phase -d 'production, or testing for drills' -r -f -a "production\t'Real reports, the real time'
 testing\t'A drill: the time may be set with `--now`'"
