@@ -47,10 +47,9 @@ impl Courier {
         if host.is_empty() {
             return Err(UploadError::Address(server.to_owned()));
         }
-        let unusable = |program: &Path, error: io::Error| UploadError::program(program, &error);
-        let own = std::env::current_exe().map_err(|error| unusable(Path::new("stipple-upload"), error))?;
-        let program = own.with_file_name("stipple-upload");
-        std::fs::metadata(&program).map_err(|error| unusable(&program, error))?;
+        let name = Path::new("stipple-upload");
+        let program = std::env::current_exe().map_err(|error| UploadError::program(name, &error))?.with_file_name(name);
+        std::fs::metadata(&program).map_err(|error| UploadError::program(&program, &error))?;
         Ok(Self::Program { program, server: server.to_owned() })
     }
 

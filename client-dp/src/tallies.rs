@@ -72,13 +72,12 @@ pub(crate) fn forget_before(transaction: &Durable<'_>, week: Week) -> rusqlite::
 
 /// Counts dropped events by their reason.
 pub(crate) fn count_dropped(transaction: &Transaction<'_>, reason: &'static str, events: u64) -> rusqlite::Result<()> {
-    let events = i64::try_from(events).unwrap_or(i64::MAX).min(1 << 53);
     transaction
         .prepare_cached(
             "INSERT INTO dropped (reason, events) VALUES (?1, ?2)
              ON CONFLICT DO UPDATE SET events = min(events + excluded.events, 1 << 53)",
         )?
-        .execute(params![reason, events])?;
+        .execute(params![reason, saturated(events)])?;
     Ok(())
 }
 
