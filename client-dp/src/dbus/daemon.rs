@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The daemon: one workstation, the running timers, and the ticks that bring both up to date.
 
-use std::future::poll_fn;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use rand::RngExt as _;
-use tokio::sync::{Mutex, Notify};
+use stipple_catalog::Clock;
+use tokio::sync::Mutex;
 use zbus::export::ordered_stream::OrderedStreamExt as _;
 use zbus::fdo::DBusProxy;
 use zbus::message::Header;
@@ -21,14 +18,14 @@ use zbus::{Connection, fdo};
 use super::metrics::{Metrics, StatusRow};
 use super::quota::{BURST, Quotas, Refusal};
 use super::recorder::{AggregateTimer, Recorder, sender, timer_path};
+use super::shared::{Arrived, Shared, record_slice};
 use super::timers::{Timer, Timers};
+use super::uploads::Uploads;
 use super::{Authority, Bus, METRICS_NAME, METRICS_PATH, RECORDER_NAME, RECORDER_PATH};
 use crate::courier::Courier;
 use crate::entropy::{self, NoEntropy};
-use crate::event::Event;
-use crate::outbox::Outgoing;
 use crate::probes::{self, Manager, System};
-use crate::uploader::{Delivery, UploadError};
+use crate::uploader::UploadError;
 use crate::workstation::{Workstation, WorkstationError};
 
 /// How often the daemon looks at the clock.
@@ -88,38 +85,17 @@ impl From<zbus::Error> for DaemonError {
     }
 }
 
-/// An event that a call has brought.
-#[derive(Debug)]
-struct Arrived {
-    id: [u8; 16],
-    payload: Option<OwnedVariant>,
-    times: u64,
-}
-
-impl Arrived {
-    fn event(&self) -> Event<'_> {
-        Event { id: self.id, payload: self.payload.as_deref(), times: self.times, seconds: 0 }
-    }
-}
-
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Daemon {
-    pub(super) workstation: Mutex<Workstation>,
-    /// events whose calls wait for the next transaction
-    arrived: Mutex<Vec<Arrived>>,
+    pub(super) workstation: Arc<Shared>,
+    /// the workstation's
+    clock: Clock,
     pub(super) timers: Mutex<Timers>,
     pub(super) authority: Authority,
     pub(super) options: Options,
     quotas: Mutex<Quotas>,
-    /// held while an upload is under way: how the last one failed
-    uploading: Mutex<Option<String>>,
-    /// the same for whoever looks meanwhile; empty when it did not fail
-    trouble: Mutex<String>,
-    /// how many uploads have begun
-    uploads: AtomicU64,
-    /// tells an upload under way that the user said no
-    switched_off: Notify,
+    pub(super) uploads: Uploads,
     /// what the bus was last told
     told: Mutex<Option<StatusRow>>,
 }
@@ -129,16 +105,13 @@ impl Daemon {
     #[must_use]
     pub fn new(workstation: Workstation, options: Options) -> Arc<Self> {
         Arc::new(Self {
-            workstation: Mutex::new(workstation),
-            arrived: Mutex::default(),
+            clock: workstation.clock().clone(),
+            workstation: Shared::new(workstation),
             timers: Mutex::default(),
             authority: Authority::of(&options.bus),
             quotas: Mutex::new(Quotas::new(options.events_per_second)),
             options,
-            uploading: Mutex::default(),
-            trouble: Mutex::default(),
-            uploads: AtomicU64::new(0),
-            switched_off: Notify::new(),
+            uploads: Uploads::default(),
             told: Mutex::default(),
         })
     }
@@ -203,68 +176,6 @@ impl Daemon {
         Ok(workstation.advance(&mut entropy::generator()?)?)
     }
 
-    /// Sends what is due, unless that is being done: in the background, so that a slow server holds up neither the bus nor the
-    /// end.
-    fn upload_in_background(self: &Arc<Self>) {
-        if self.uploading.try_lock().is_ok() {
-            let daemon = self.clone();
-            tokio::spawn(async move { warn_of(daemon.upload().await) });
-        }
-    }
-
-    /// Turns finished weeks into reports and delivers those whose moment has come, with a random pause between two so that
-    /// their times do not link them. Returns how many were counted. However many ask at once, two uploads answer them all: the
-    /// one under way, and one that begins after they asked.
-    ///
-    /// # Errors
-    /// [`DaemonError`]; what was not delivered waits.
-    pub async fn upload(&self) -> Result<usize, DaemonError> {
-        let begun = self.uploads.load(Ordering::SeqCst);
-        let mut last = self.uploading.lock().await;
-        if self.uploads.load(Ordering::SeqCst) > begun {
-            return last.clone().map_or(Ok(0), |failure| Err(DaemonError::Shared(failure)));
-        }
-        self.uploads.fetch_add(1, Ordering::SeqCst);
-        let outcome = self.upload_now().await;
-        *last = outcome.as_ref().err().map(ToString::to_string);
-        *self.trouble.lock().await = last.clone().unwrap_or_default();
-        outcome
-    }
-
-    async fn upload_now(&self) -> Result<usize, DaemonError> {
-        // What timers measured of a week comes before its report.
-        self.slice_timers().await?;
-        self.workstation.lock().await.advance(&mut entropy::generator()?)?;
-        let (mut counted, mut first) = (0, true);
-        loop {
-            if !std::mem::take(&mut first) {
-                tokio::time::sleep(self.options.longest_pause.mul_f64(entropy::generator()?.random())).await;
-            }
-            let due = self.workstation.lock().await.due()?;
-            let Some(report) = due.first() else { return Ok(counted) };
-            let Some(delivery) = self.deliver(report).await? else { return Ok(counted) };
-            if let Delivery::Refused(status) = delivery {
-                tracing::warn!("the server refused a report for good (status {status})");
-            }
-            counted += usize::from(delivery == Delivery::Counted);
-            self.workstation.lock().await.settle(report.id(), delivery == Delivery::Counted)?;
-        }
-    }
-
-    /// Delivers one report, unless the user says no before it is counted.
-    async fn deliver(&self, report: &Outgoing) -> Result<Option<Delivery>, DaemonError> {
-        let mut off = std::pin::pin!(self.switched_off.notified());
-        // Listening begins before the look: a no in between is not missed.
-        off.as_mut().enable();
-        if !self.workstation.lock().await.due()?.contains(report) {
-            return Ok(None);
-        }
-        tokio::select! {
-            delivery = self.options.courier.deliver(report) => Ok(Some(delivery?)),
-            () = off => Ok(None),
-        }
-    }
-
     /// Takes the user's answer and tells the bus.
     pub(super) async fn set_enabled(&self, connection: &Connection, enabled: bool) -> Result<(), DaemonError> {
         let outcome = self.switch(connection, enabled).await;
@@ -279,19 +190,15 @@ impl Daemon {
         connection: &Connection,
         change: impl FnOnce(&mut Workstation) -> Result<(), WorkstationError>,
     ) -> Result<(), DaemonError> {
-        let outcome = {
-            let mut workstation = self.workstation.lock().await;
-            self.record_arrived(&mut workstation).await;
-            change(&mut workstation)
-        };
-        self.switched_off.notify_waiters();
+        let outcome = change(&mut *self.workstation.lock().await);
+        self.uploads.interrupt();
         self.announce(connection).await?;
         Ok(outcome?)
     }
 
     /// What the owner sees at a glance.
     pub(super) async fn status(&self) -> Result<StatusRow, DaemonError> {
-        let trouble = self.trouble.lock().await.clone();
+        let trouble = self.uploads.trouble().await;
         Ok(StatusRow::of(&*self.workstation.lock().await, &self.options, trouble)?)
     }
 
@@ -311,8 +218,6 @@ impl Daemon {
     }
 
     async fn switch(&self, connection: &Connection, enabled: bool) -> Result<(), DaemonError> {
-        // What was said before the answer is judged by the answer before.
-        self.record_arrived(&mut *self.workstation.lock().await).await;
         if enabled {
             self.workstation.lock().await.enable(&mut entropy::generator()?)?;
             let manager = Manager::ask(connection).await;
@@ -323,7 +228,7 @@ impl Daemon {
             }
             let disabled = self.workstation.lock().await.disable();
             self.quotas.lock().await.forget_all();
-            self.switched_off.notify_waiters();
+            self.uploads.interrupt();
             disabled?;
         }
         Ok(())
@@ -345,7 +250,7 @@ impl Daemon {
             return Ok(());
         }
         let user = self.user_of(connection, &caller).await;
-        let now = self.workstation.lock().await.clock().now();
+        let now = self.clock.now();
         let length = usize::try_from(header.primary().body_len()).unwrap_or(usize::MAX);
         let fits = match u32::try_from(cost) {
             _ if length > longest => Err(Refusal::Message(longest)),
@@ -385,38 +290,16 @@ impl Daemon {
         DBusProxy::new(connection).await.ok()?.get_connection_unix_user(name).await.ok()
     }
 
-    /// Records an event. Its content is never part of an error.
+    /// Records an event, soon. Its content is never part of an error.
     pub(super) async fn record(&self, id: &[u8], payload: Option<OwnedVariant>, times: u64) {
         let Ok(id) = <[u8; 16]>::try_from(id) else { return };
-        self.arrived.lock().await.push(Arrived { id, payload, times });
-        // Calls that the bus has brought at once share a transaction.
-        let mut passed = false;
-        poll_fn(|context| {
-            if std::mem::replace(&mut passed, true) {
-                return Poll::Ready(());
-            }
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
-        self.record_arrived(&mut *self.workstation.lock().await).await;
-    }
-
-    /// Records what has arrived, unless another call has done that.
-    async fn record_arrived(&self, workstation: &mut Workstation) {
-        let arrived = std::mem::take(&mut *self.arrived.lock().await);
-        if !arrived.is_empty() {
-            let events: Vec<_> = arrived.iter().map(Arrived::event).collect();
-            warn_of(workstation.record_each(&events).map_err(DaemonError::from));
-        }
+        self.workstation.record(Arrived { id, payload, times }).await;
     }
 
     /// Records a sequence of times in nanoseconds and payloads.
     pub(super) async fn record_sequence(&self, id: &[u8], entries: &[(i64, Option<&Variant<'_>>)]) {
         let Ok(id) = <[u8; 16]>::try_from(id) else { return };
-        let mut workstation = self.workstation.lock().await;
-        self.record_arrived(&mut workstation).await;
-        warn_of(workstation.record_sequence(id, entries).map_err(DaemonError::from));
+        warn_of(self.workstation.lock().await.record_sequence(id, entries).map_err(DaemonError::from));
     }
 
     /// Starts a timer for a caller. The payload of an event that no metric listens for is not kept.
@@ -455,7 +338,7 @@ impl Daemon {
         let Some(timer) = self.timers.lock().await.stop(number, owner) else {
             return Err(fdo::Error::AccessDenied("a timer is stopped by the caller that started it".to_owned()));
         };
-        self.tally(timer).await;
+        self.workstation.end(timer).await;
         remove_timer(connection, number);
         Ok(())
     }
@@ -463,35 +346,21 @@ impl Daemon {
     async fn end_timers(&self, connection: &Connection, owner: Option<&str>) {
         let ended = self.timers.lock().await.end(owner);
         for (number, timer) in ended {
-            self.tally(timer).await;
+            self.workstation.end(timer).await;
             remove_timer(connection, number);
         }
     }
 
-    async fn tally(&self, mut timer: Timer) {
-        warn_of(record_slice(&mut *self.workstation.lock().await, &mut timer));
-    }
-
     /// Records the time that running timers have measured, so that a week gets its own part of a long one.
-    async fn slice_timers(&self) -> Result<(), DaemonError> {
+    pub(super) async fn slice_timers(&self) -> Result<(), DaemonError> {
         let mut timers = self.timers.lock().await;
         let mut workstation = self.workstation.lock().await;
-        timers.running().try_for_each(|timer| record_slice(&mut workstation, timer))
+        timers.running().try_for_each(|timer| record_slice(&mut workstation, timer, Instant::now()))
     }
-}
-
-fn record_slice(workstation: &mut Workstation, timer: &mut Timer) -> Result<(), DaemonError> {
-    let week = workstation.rest_of_week()?;
-    for slice in timer.slice(Instant::now(), week) {
-        let event =
-            Event { id: timer.event, payload: timer.payload.as_deref(), times: slice.times, seconds: slice.seconds };
-        workstation.record_in(slice.week, &event)?;
-    }
-    Ok(())
 }
 
 /// Logs a failure, which the next tick meets again if it lasts.
-fn warn_of<T>(outcome: Result<T, DaemonError>) {
+pub(super) fn warn_of<T>(outcome: Result<T, DaemonError>) {
     if let Err(error) = outcome {
         tracing::warn!("{error}");
     }

@@ -13,7 +13,9 @@ mod quota;
     reason = "the interface decides the arguments and their names"
 )]
 mod recorder;
+mod shared;
 mod timers;
+mod uploads;
 
 use std::fmt;
 use std::str::FromStr;

@@ -65,23 +65,20 @@ fn aggregate_events_add_their_count() {
     assert_eq!(corner.tally("problems.oom-kills"), "3-5");
 }
 
-/// Calls that arrive at once share a transaction; none is lost or counted twice, and what a call says is there when it returns.
+/// How many kills of the kernel's the state's table has.
+fn kills(corner: &Corner) -> u64 {
+    let export = corner.json("export");
+    let tallies = export["state"]["tables"]["tally"].as_array().expect("a table of tallies").iter();
+    tallies.filter(|row| row["metric"] == "problems.oom-kills").map(|row| row["number"].as_u64().unwrap()).sum()
+}
+
+/// Calls share a transaction; none is lost or counted twice, and whoever looks after an answer sees what was answered.
 #[tokio::test]
 async fn calls_in_flight_count_once_each() {
     let corner = Corner::new();
     let _recorder = corner.enabled();
     let caller = corner.connect().await;
     let recorder = EventRecorderServerProxy::new(&caller).await.unwrap();
-    let kills = || {
-        let export = corner.json("export");
-        let row = export["state"]["tables"]["tally"]
-            .as_array()
-            .expect("a table of tallies")
-            .clone()
-            .into_iter()
-            .find(|row| row["metric"] == "problems.oom-kills");
-        row.map_or(0, |row| row["number"].as_u64().unwrap())
-    };
     for round in 1..=5 {
         let mut calls = JoinSet::new();
         for _ in 0..64 {
@@ -91,8 +88,31 @@ async fn calls_in_flight_count_once_each() {
             });
         }
         assert!(calls.join_all().await.into_iter().all(|outcome| outcome.is_ok()));
-        assert_eq!(kills(), round * 64);
+        assert_eq!(kills(&corner), round * 64);
     }
+}
+
+/// An answer comes before the state's file has the event; neither an orderly end nor a no comes in between.
+#[tokio::test]
+async fn what_was_answered_is_written_before_the_end_and_before_a_no() {
+    let corner = Corner::new();
+    let first = corner.enabled();
+    let caller = corner.connect().await;
+    let recorder = EventRecorderServerProxy::new(&caller).await.unwrap();
+    let record = async || {
+        for _ in 0..5 {
+            recorder.record_singular_event(0, &OOM_KILL.to_be_bytes(), 1, false, &Variant::from(false)).await.unwrap();
+        }
+    };
+    record().await;
+    assert!(first.stop().success());
+    let _second = corner.recorder();
+    assert_eq!(kills(&corner), 5);
+
+    record().await;
+    recorder.set_enabled(false).await.unwrap();
+    recorder.set_enabled(true).await.unwrap();
+    assert_eq!(kills(&corner), 0, "what was said under the yes before is deleted with it");
 }
 
 #[test]
