@@ -2,8 +2,9 @@
 //! A program under test, as a process of its own.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
@@ -46,10 +47,32 @@ impl Program {
 
 /// The resident memory of a process in MiB.
 pub fn resident(process: u32) -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib / 1024.0)
+    Ok(status(Path::new(&format!("/proc/{process}")), "VmRSS:")? as f64 / 1024.0)
+}
+
+/// How often the threads of a process have gone to sleep: once more whenever one was woken.
+fn sleeps(process: u32) -> anyhow::Result<u64> {
+    let mut sum = 0;
+    for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        sum += status(&thread?.path(), "voluntary_ctxt_switches:")?;
+    }
+    Ok(sum)
+}
+
+/// How many seconds go by before a process is woken, at most `longest`.
+pub fn undisturbed(process: u32, longest: Duration) -> anyhow::Result<f64> {
+    let (before, start) = (sleeps(process)?, Instant::now());
+    while start.elapsed() < longest && sleeps(process)? == before {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(start.elapsed().min(longest).as_secs_f64())
+}
+
+/// A number of a process's or thread's status.
+fn status(process: &Path, name: &str) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(process.join("status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
 /// Memory as a rate: how many fit into a GiB.

@@ -14,7 +14,7 @@ use zbus::fdo::PeerProxy;
 use zbus::wire::Variant;
 use zbus::{Connection, connection};
 
-use crate::program::{Program, beside, memory, resident};
+use crate::program::{Program, beside, memory, resident, undisturbed};
 use crate::row::Row;
 
 const PING: &str = "Peer.Ping to the same process";
@@ -74,12 +74,12 @@ impl Place {
 
 /// All rows of the recorder.
 pub fn measure(catalog: &Path, out: &Path, quick: bool) -> anyhow::Result<Vec<Row>> {
-    let (rounds, each) = if quick { (1, 500) } else { (71, 2000) };
+    let (rounds, short, each) = if quick { (1, 1, 500) } else { (71, 7, 2000) };
     let mut place = Place::new(out, catalog)?;
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
 
     let mut starts = Vec::new();
-    for _ in 0..rounds.min(7) {
+    for _ in 0..short {
         let start = Instant::now();
         drop(Program::start(&mut place.recorder)?);
         starts.push(1.0 / start.elapsed().as_secs_f64());
@@ -89,18 +89,22 @@ pub fn measure(catalog: &Path, out: &Path, quick: bool) -> anyhow::Result<Vec<Ro
     runtime.block_on(async { EventRecorderServerProxy::new(&connection).await?.set_enabled(true).await })?;
     std::thread::sleep(Duration::from_secs(1));
     let idle = resident(recorder.id())?;
+    let watched = Duration::from_secs(if quick { 1 } else { 30 });
+    let undisturbed = undisturbed(recorder.id(), watched)?;
 
     let mut rows = vec![
         calls(&runtime, &connection, USED, 1, rounds, each)?,
         calls(&runtime, &connection, USED, IN_FLIGHT, rounds, each)?,
         calls(&runtime, &connection, CRASHED, 1, rounds, each)?,
         calls(&runtime, &connection, CRASHED, IN_FLIGHT, rounds, each)?,
-        stops(&runtime, &connection, rounds.min(7))?,
+        stops(&runtime, &connection, short)?,
     ];
     let sequences = if quick { 10 } else { 1000 };
     runtime.block_on(sequences_of(&connection, sequences))?;
     let used = resident(recorder.id())?;
     rows.push(Row::new("recorder: starts".into(), "one in 50 ms", 1.0, starts, vec![20.0]));
+    let (name, reference) = ("recorder: idle seconds to the first wake-up", "all that were watched: none");
+    rows.push(Row::new(name.into(), reference, 1.0, vec![undisturbed], vec![watched.as_secs_f64()]));
     rows.push(memory("recorder: fit in a GiB, idle", "10 MiB each", idle, 10.0));
     rows.push(memory("recorder: fit in a GiB, after a million events", "16 MiB each", used, 16.0));
     Ok(rows)

@@ -5,7 +5,7 @@ use stipple_catalog::{Aggregate, EventSource, Leaf, Occurrence};
 use zbus::wire::Variant;
 
 /// One recorded event: singular, aggregate, a whole sequence, or a slice of a timer's time.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
     /// the event's UUID in network byte order
     pub id: [u8; 16],

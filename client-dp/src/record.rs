@@ -18,7 +18,7 @@ impl Workstation {
     /// # Errors
     /// [`WorkstationError`] when the state cannot be written.
     pub fn record(&mut self, event: &Event<'_>) -> Result<(), WorkstationError> {
-        self.record_each(std::slice::from_ref(event))
+        self.tally(&[(None, std::slice::from_ref(event))])
     }
 
     /// Records events as [`Self::record`] does, each by itself, and all of them or none.
@@ -26,8 +26,18 @@ impl Workstation {
     /// # Errors
     /// [`WorkstationError`] when the state cannot be written.
     pub(crate) fn record_each(&mut self, events: &[Event<'_>]) -> Result<(), WorkstationError> {
-        let calls: Vec<_> = events.iter().map(std::slice::from_ref).collect();
-        self.tally(&calls, None)
+        let calls: Vec<_> = events.iter().map(|event| (None, std::slice::from_ref(event))).collect();
+        self.tally(&calls)
+    }
+
+    /// Records events as [`Self::record_each`] does, where a week is given in that one: it may have ended since the workstation
+    /// last advanced. An event of a week that is closed says nothing any more.
+    ///
+    /// # Errors
+    /// [`WorkstationError`] when the state cannot be written.
+    pub(crate) fn record_in(&mut self, events: &[(Option<Week>, Event<'_>)]) -> Result<(), WorkstationError> {
+        let calls: Vec<_> = events.iter().map(|(week, event)| (*week, std::slice::from_ref(event))).collect();
+        self.tally(&calls)
     }
 
     /// Records a sequence of entries, each a time in nanoseconds and a payload: every entry happened once, and all of them
@@ -57,16 +67,7 @@ impl Workstation {
                 seconds: if n == timed { lasted.as_secs() } else { 0 },
             })
             .collect();
-        self.tally(&[&events], None)
-    }
-
-    /// Records an event of a week that may have ended since the workstation last advanced. One of a week that is closed says
-    /// nothing any more.
-    ///
-    /// # Errors
-    /// [`WorkstationError`] when the state cannot be written.
-    pub(crate) fn record_in(&mut self, week: Week, event: &Event<'_>) -> Result<(), WorkstationError> {
-        self.tally(&[std::slice::from_ref(event)], Some(week))
+        self.tally(&[(None, &events)])
     }
 
     /// The week, and what is left of it.
@@ -101,7 +102,7 @@ impl Workstation {
 
     /// Records what calls said, in one transaction. It begins before the first look at the state: outside of one, each look
     /// takes and leaves the file's locks by itself.
-    fn tally(&mut self, calls: &[&[Event<'_>]], week: Option<Week>) -> Result<(), WorkstationError> {
+    fn tally(&mut self, calls: &[(Option<Week>, &[Event<'_>])]) -> Result<(), WorkstationError> {
         let Some(state) = &self.state else { return Ok(()) };
         // A tally lost in a power cut costs a little accuracy and no privacy: it need not wait for the disk.
         let transaction = state.quick()?;
@@ -109,12 +110,15 @@ impl Workstation {
             return Ok(());
         }
         let present = self.present()?;
-        let week = week.unwrap_or(present.week);
-        if present.doubted_since.is_some() || (week < present.week && week < latest(&transaction)?) {
+        if present.doubted_since.is_some() {
             return Ok(());
         }
         let out = consent::opted_out(&transaction)?;
-        for events in calls {
+        for (week, events) in calls {
+            let week = week.unwrap_or(present.week);
+            if week < present.week && week < latest(&transaction)? {
+                continue;
+            }
             let (mut known, mut read) = (false, false);
             for event in *events {
                 for definition in self.catalogue.active(present.today) {

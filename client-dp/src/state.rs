@@ -70,7 +70,7 @@ pub enum StateError {
     )]
     InUse,
     /// A read or write failed on the way.
-    #[error("the state could not be read or written ({0}); if the disk is full, make room: nothing is lost")]
+    #[error("the state could not be read or written ({0}); if the disk is full, make room: what was in it is kept")]
     Sql(#[from] rusqlite::Error),
 }
 

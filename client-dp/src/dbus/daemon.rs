@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use stipple_catalog::Clock;
 use tokio::sync::Mutex;
 use zbus::export::ordered_stream::OrderedStreamExt as _;
 use zbus::fdo::DBusProxy;
@@ -18,7 +17,7 @@ use zbus::{Connection, fdo};
 use super::metrics::{Metrics, StatusRow};
 use super::quota::{BURST, Quotas, Refusal};
 use super::recorder::{AggregateTimer, Recorder, sender, timer_path};
-use super::shared::{Arrived, Shared, record_slice};
+use super::shared::Shared;
 use super::timers::{Timer, Timers};
 use super::uploads::Uploads;
 use super::{Authority, Bus, METRICS_NAME, METRICS_PATH, RECORDER_NAME, RECORDER_PATH};
@@ -73,7 +72,7 @@ pub enum DaemonError {
     Upload(#[from] UploadError),
     /// An upload that this one waited for, and that would have been its own, failed.
     #[error("{0}")]
-    Shared(String),
+    OtherUpload(String),
 }
 
 impl From<zbus::Error> for DaemonError {
@@ -89,8 +88,6 @@ impl From<zbus::Error> for DaemonError {
 #[derive(Debug)]
 pub struct Daemon {
     pub(super) workstation: Arc<Shared>,
-    /// the workstation's
-    clock: Clock,
     pub(super) timers: Mutex<Timers>,
     pub(super) authority: Authority,
     pub(super) options: Options,
@@ -105,7 +102,6 @@ impl Daemon {
     #[must_use]
     pub fn new(workstation: Workstation, options: Options) -> Arc<Self> {
         Arc::new(Self {
-            clock: workstation.clock().clone(),
             workstation: Shared::new(workstation),
             timers: Mutex::default(),
             authority: Authority::of(&options.bus),
@@ -223,10 +219,13 @@ impl Daemon {
             let manager = Manager::ask(connection).await;
             probes::run(&mut *self.workstation.lock().await, System::at(&self.options.root), manager)?;
         } else {
-            for (number, _) in self.timers.lock().await.end(None) {
-                remove_timer(connection, number);
-            }
-            let disabled = self.workstation.lock().await.disable();
+            let disabled = {
+                let mut timers = self.timers.lock().await;
+                for (number, _) in timers.end(None) {
+                    remove_timer(connection, number);
+                }
+                self.workstation.lock().await.disable()
+            };
             self.quotas.lock().await.forget_all();
             self.uploads.interrupt();
             disabled?;
@@ -234,23 +233,27 @@ impl Daemon {
         Ok(())
     }
 
-    /// Lets a call pass that says `cost` things, within the longest message and the quotas of its caller and its user. Without
-    /// a yes every call passes: there is nothing to protect, and nothing to remember.
+    /// Lets a call pass that says `cost` things, within the longest message and the quotas of its caller and its user; returns
+    /// the message's length. Without a yes every call passes, with `None`: there is nothing to protect, and nothing to remember.
     pub(super) async fn admit(
         self: &Arc<Self>,
         connection: &Connection,
         header: &Header<'_>,
         cost: usize,
         longest: usize,
-    ) -> fdo::Result<()> {
+    ) -> fdo::Result<Option<usize>> {
         let caller = sender(header)?;
         // Who is remembered has called under a yes, and a no forgets everybody: the state need not be asked for each call.
         let known = self.quotas.lock().await.user_of(&caller).is_some();
-        if !known && !self.workstation.lock().await.is_on().unwrap_or(false) {
-            return Ok(());
+        if !known && self.is_off().await {
+            return Ok(None);
         }
         let user = self.user_of(connection, &caller).await;
-        let now = self.clock.now();
+        // A no may have come while the bus was asked.
+        if !known && self.is_off().await {
+            return Ok(None);
+        }
+        let now = self.workstation.clock().now();
         let length = usize::try_from(header.primary().body_len()).unwrap_or(usize::MAX);
         let fits = match u32::try_from(cost) {
             _ if length > longest => Err(Refusal::Message(longest)),
@@ -259,9 +262,13 @@ impl Daemon {
         };
         let charged = self.quotas.lock().await.charge(&caller, user, fits.unwrap_or(1), now);
         match charged.and(fits) {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(Some(length)),
             Err(refusal) => Err(self.refuse(refusal).await),
         }
+    }
+
+    async fn is_off(&self) -> bool {
+        !self.workstation.lock().await.is_on().unwrap_or(false)
     }
 
     /// Counts a refused call, soon, and words the answer.
@@ -290,10 +297,10 @@ impl Daemon {
         DBusProxy::new(connection).await.ok()?.get_connection_unix_user(name).await.ok()
     }
 
-    /// Records an event, soon. Its content is never part of an error.
-    pub(super) async fn record(&self, id: &[u8], payload: Option<OwnedVariant>, times: u64) {
+    /// Records soon what a message of so many bytes said. Its content is never part of an error.
+    pub(super) async fn record(&self, id: &[u8], payload: Option<OwnedVariant>, times: u64, bytes: usize) {
         let Ok(id) = <[u8; 16]>::try_from(id) else { return };
-        self.workstation.record(Arrived { id, payload, times }).await;
+        warn_of(self.workstation.record(id, payload, times, bytes).await);
     }
 
     /// Records a sequence of times in nanoseconds and payloads.
@@ -302,7 +309,8 @@ impl Daemon {
         warn_of(self.workstation.lock().await.record_sequence(id, entries).map_err(DaemonError::from));
     }
 
-    /// Starts a timer for a caller. The payload of an event that no metric listens for is not kept.
+    /// Starts a timer for a caller; `None` when a no has come meanwhile. The payload of an event that no metric listens for is
+    /// not kept.
     ///
     /// # Errors
     /// [`fdo::Error::LimitsExceeded`] when too many run.
@@ -312,14 +320,19 @@ impl Daemon {
         owner: &str,
         event: [u8; 16],
         payload: Option<OwnedVariant>,
-    ) -> fdo::Result<u64> {
+    ) -> fdo::Result<Option<u64>> {
         let user = self.user_of(connection, owner).await;
-        let (known, week) = {
+        let started = {
+            // Both are held: a no either finds the timer or is found.
+            let mut timers = self.timers.lock().await;
             let workstation = self.workstation.lock().await;
-            (workstation.catalogue().listens_for(event), workstation.rest_of_week().map_err(DaemonError::from)?)
+            if !workstation.is_on().unwrap_or(false) {
+                return Ok(None);
+            }
+            let week = workstation.rest_of_week().map_err(DaemonError::from)?;
+            let known = workstation.catalogue().listens_for(event);
+            timers.start(Timer::new((owner, user), event, payload.filter(|_| known), Instant::now(), week))
         };
-        let timer = Timer::new((owner, user), event, payload.filter(|_| known), Instant::now(), week);
-        let started = self.timers.lock().await.start(timer);
         let number = match started {
             Ok(number) => number,
             Err(refusal) => return Err(self.refuse(refusal).await),
@@ -330,15 +343,15 @@ impl Daemon {
         if !DBusProxy::new(connection).await?.name_has_owner(name).await? {
             self.end_timers(connection, Some(owner)).await;
         }
-        Ok(number)
+        Ok(Some(number))
     }
 
-    /// Stops a caller's timer and tallies it.
+    /// Stops a caller's timer and tallies it soon.
     pub(super) async fn stop_timer(&self, connection: &Connection, number: u64, owner: &str) -> fdo::Result<()> {
         let Some(timer) = self.timers.lock().await.stop(number, owner) else {
             return Err(fdo::Error::AccessDenied("a timer is stopped by the caller that started it".to_owned()));
         };
-        self.workstation.end(timer).await;
+        warn_of(self.workstation.end(timer).await);
         remove_timer(connection, number);
         Ok(())
     }
@@ -346,7 +359,7 @@ impl Daemon {
     async fn end_timers(&self, connection: &Connection, owner: Option<&str>) {
         let ended = self.timers.lock().await.end(owner);
         for (number, timer) in ended {
-            self.workstation.end(timer).await;
+            warn_of(self.workstation.end(timer).await);
             remove_timer(connection, number);
         }
     }
@@ -355,7 +368,14 @@ impl Daemon {
     pub(super) async fn slice_timers(&self) -> Result<(), DaemonError> {
         let mut timers = self.timers.lock().await;
         let mut workstation = self.workstation.lock().await;
-        timers.running().try_for_each(|timer| record_slice(&mut workstation, timer, Instant::now()))
+        let week = workstation.rest_of_week()?;
+        let mut events = Vec::new();
+        for timer in timers.running() {
+            let slices = timer.slice(Instant::now(), week);
+            let (id, payload) = (timer.event, timer.payload.as_deref());
+            events.extend(slices.iter().map(|slice| (Some(slice.week), slice.event(id, payload))));
+        }
+        Ok(workstation.record_in(&events)?)
     }
 }
 

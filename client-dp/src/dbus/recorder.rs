@@ -79,8 +79,9 @@ impl Recorder {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<()> {
-        self.0.admit(connection, &header, 1, MESSAGE_LEN).await?;
-        self.0.record(&event_id, has_payload.then_some(payload), 1).await;
+        if let Some(bytes) = self.0.admit(connection, &header, 1, MESSAGE_LEN).await? {
+            self.0.record(&event_id, has_payload.then_some(payload), 1, bytes).await;
+        }
         Ok(())
     }
 
@@ -96,9 +97,10 @@ impl Recorder {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<()> {
-        self.0.admit(connection, &header, 1, MESSAGE_LEN).await?;
-        let times = u64::try_from(count).unwrap_or(0);
-        self.0.record(&event_id, has_payload.then_some(payload), times).await;
+        if let Some(bytes) = self.0.admit(connection, &header, 1, MESSAGE_LEN).await? {
+            let times = u64::try_from(count).unwrap_or(0);
+            self.0.record(&event_id, has_payload.then_some(payload), times, bytes).await;
+        }
         Ok(())
     }
 
@@ -111,10 +113,11 @@ impl Recorder {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<()> {
-        self.0.admit(connection, &header, events.len().max(1), MESSAGE_LEN).await?;
-        let entries: Vec<_> =
-            events.iter().map(|(time, has_payload, payload)| (*time, has_payload.then_some(&**payload))).collect();
-        self.0.record_sequence(&event_id, &entries).await;
+        if self.0.admit(connection, &header, events.len().max(1), MESSAGE_LEN).await?.is_some() {
+            let entries: Vec<_> =
+                events.iter().map(|(time, has_payload, payload)| (*time, has_payload.then_some(&**payload))).collect();
+            self.0.record_sequence(&event_id, &entries).await;
+        }
         Ok(())
     }
 
@@ -161,8 +164,9 @@ impl Recorder {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<OwnedObjectPath, BoxDBusError> {
+        let off = || disabled("Could not start the timer because the metrics system is disabled");
         if !self.enabled().await {
-            return Err(disabled("Could not start the timer because the metrics system is disabled"));
+            return Err(off());
         }
         let Ok(event) = <[u8; 16]>::try_from(event_id.as_slice()) else {
             return Err(Box::new(RecorderError::InvalidEventId("An event id has 16 bytes".to_owned())));
@@ -170,7 +174,8 @@ impl Recorder {
         let owner = sender(&header).map_err(boxed)?;
         self.0.admit(connection, &header, 1, TIMER_MESSAGE_LEN).await.map_err(boxed)?;
         let payload = has_payload.then_some(payload);
-        self.0.start_timer(connection, &owner, event, payload).await.map(timer_path).map_err(boxed)
+        let started = self.0.start_timer(connection, &owner, event, payload).await.map_err(boxed)?;
+        started.map(timer_path).ok_or_else(off)
     }
 }
 
@@ -184,7 +189,7 @@ fn boxed(error: fdo::Error) -> BoxDBusError {
 
 #[interface(name = "com.endlessm.Metrics.AggregateTimer")]
 impl AggregateTimer {
-    /// Stops the timer and tallies its time.
+    /// Stops the timer; its time is tallied soon.
     async fn stop_timer(
         &self,
         #[zbus(header)] header: Header<'_>,

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use stipple_catalog::Week;
-use zbus::wire::OwnedVariant;
+use zbus::wire::{OwnedVariant, Variant};
 
 use super::quota::Refusal;
+use crate::event::Event;
 
 /// The most timers that one caller may run at once.
 const TIMERS_PER_CALLER: usize = 256;
@@ -41,6 +42,13 @@ pub(super) struct Slice {
     pub week: Week,
     pub times: u64,
     pub seconds: u64,
+}
+
+impl Slice {
+    /// As an event of this id and payload.
+    pub const fn event<'a>(&self, id: [u8; 16], payload: Option<&'a Variant<'a>>) -> Event<'a> {
+        Event { id, payload, times: self.times, seconds: self.seconds }
+    }
 }
 
 impl Timer {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Uploads: one at a time, whoever asks, and none that goes on after a no.
+//! Uploads: one at a time, whoever asks, and none goes on with a report that is due no longer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +31,7 @@ impl Uploads {
         self.trouble.lock().await.clone()
     }
 
-    /// Breaks off the upload under way: its owner has changed what may be sent.
+    /// Has the upload under way look again whether its report is due: the owner may have forbidden it.
     pub fn interrupt(&self) {
         self.changed.notify_waiters();
     }
@@ -57,7 +57,7 @@ impl Daemon {
         let begun = self.uploads.begun.load(Ordering::SeqCst);
         let mut last = self.uploads.under_way.lock().await;
         if self.uploads.begun.load(Ordering::SeqCst) > begun {
-            return last.clone().map_or(Ok(0), |failure| Err(DaemonError::Shared(failure)));
+            return last.clone().map_or(Ok(0), |failure| Err(DaemonError::OtherUpload(failure)));
         }
         self.uploads.begun.fetch_add(1, Ordering::SeqCst);
         let outcome = self.upload_now().await;
@@ -86,17 +86,20 @@ impl Daemon {
         }
     }
 
-    /// Delivers one report, unless the user says no before it is counted.
+    /// Delivers one report, unless it ceases to be due before it is counted.
     async fn deliver(&self, report: &Outgoing) -> Result<Option<Delivery>, DaemonError> {
-        let mut off = std::pin::pin!(self.uploads.changed.notified());
-        // Listening begins before the look: a no in between is not missed.
-        off.as_mut().enable();
-        if !self.workstation.lock().await.due()?.contains(report) {
-            return Ok(None);
-        }
-        tokio::select! {
-            delivery = self.options.courier.deliver(report) => Ok(Some(delivery?)),
-            () = off => Ok(None),
+        let mut delivery = std::pin::pin!(self.options.courier.deliver(report));
+        loop {
+            let mut changed = std::pin::pin!(self.uploads.changed.notified());
+            // Listening begins before the look: a no in between is not missed.
+            changed.as_mut().enable();
+            if !self.workstation.lock().await.due()?.contains(report) {
+                return Ok(None);
+            }
+            tokio::select! {
+                delivery = &mut delivery => return Ok(Some(delivery?)),
+                () = changed => {}
+            }
         }
     }
 }

@@ -105,7 +105,7 @@ fn a_full_disk_is_said_clearly_and_loses_nothing() {
     assert!(kept > 50);
     let error = record(&mut rig.workstation, &items[kept]).unwrap_err();
     assert!(matches!(error, WorkstationError::State(_)), "{error}");
-    assert!(error.to_string().contains("if the disk is full, make room: nothing is lost"), "{error}");
+    assert!(error.to_string().contains("if the disk is full, make room: what was in it is kept"), "{error}");
     assert_eq!(rig.tally("usage.items"), items[..kept].join(", "));
 
     rig.execute(&format!("PRAGMA max_page_count = {}", pages + 100));

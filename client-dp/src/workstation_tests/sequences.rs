@@ -81,8 +81,8 @@ fn an_ended_week_takes_its_part_until_it_is_closed() {
     let mut rig = on_a_tuesday();
     rig.clock.set(start_of(EPOCH.week(1)));
     let part = Event { id: event_id(7), payload: None, times: 1, seconds: 6 };
-    rig.workstation.record_in(EPOCH.week(0), &part).unwrap();
-    rig.workstation.record_in(EPOCH.week(1), &part).unwrap();
+    rig.workstation.record_in(&[(Some(EPOCH.week(0)), part)]).unwrap();
+    rig.workstation.record_in(&[(Some(EPOCH.week(1)), part)]).unwrap();
     let of = |rig: &Rig, week: u16| {
         let week = EPOCH.week(week).index();
         rig.count(&format!("SELECT coalesce(sum(number), 0) FROM tally WHERE metric = 'usage.time' AND week = {week}"))
@@ -90,7 +90,7 @@ fn an_ended_week_takes_its_part_until_it_is_closed() {
     assert_eq!((of(&rig, 0), of(&rig, 1)), (6, 6));
     rig.advance().unwrap();
     let closed = of(&rig, 0);
-    rig.workstation.record_in(EPOCH.week(0), &part).unwrap();
+    rig.workstation.record_in(&[(Some(EPOCH.week(0)), part)]).unwrap();
     assert_eq!((of(&rig, 0), of(&rig, 1)), (closed, 6));
 }
 

@@ -86,8 +86,8 @@ fn command(corner: &Corner, now: Timestamp, server: &str) -> Command {
     command
 }
 
-/// How long after its answer an event may be unwritten (`dbus/shared.rs`), and what tokio's timers add to it.
-const UNWRITTEN: Duration = Duration::from_millis(10 + 2);
+/// How long after its acknowledgement an event may be unwritten (`dbus/shared.rs`), and what tokio's timers add to it.
+const WRITTEN_AFTER: Duration = Duration::from_millis(10 + 2);
 
 /// Calls one recorder until it dies: how many events it was sent, and when the call of each acknowledged one was made.
 struct Caller<'a> {
@@ -114,11 +114,12 @@ impl Caller<'_> {
         }
     }
 
-    /// How many events must have been written. The next call shows that an event was answered before it, and the last call's
-    /// answer that the recorder was alive after it: nothing is guessed about how fast anybody runs.
+    /// How many events must have been written, however slow the machine is. An event was acknowledged before the next call
+    /// began. The last acknowledged call shows that the recorder lived after it began; by then it had looked at its timers,
+    /// because its only thread does so when it takes calls from the bus, and served those that had run out first.
     fn written(&self) -> usize {
         let Some(&last) = self.acknowledged.last() else { return 0 };
-        self.acknowledged.iter().skip(1).filter(|&&next| last.duration_since(next) > UNWRITTEN).count()
+        self.acknowledged.iter().skip(1).filter(|&&next| last.duration_since(next) > WRITTEN_AFTER).count()
     }
 }
 
@@ -143,7 +144,8 @@ async fn a_kill_at_any_moment_loses_the_last_moment_at_most_and_draws_or_spends_
         let mut caller = Caller { corner: &corner, sent: 0, acknowledged: Vec::new() };
         let mut child = command(&corner, now, &server.url).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         // Half of the lives end about the start, the others while events are coming in.
-        let life = start.mul_f64(3.0 * f64::from(moment % 2) + 2.5 * rng.random::<f64>());
+        let begun = if moment % 2 == 0 { Duration::ZERO } else { 3 * start + 3 * WRITTEN_AFTER };
+        let life = begun + start.mul_f64(2.5 * rng.random::<f64>());
         let _ = tokio::time::timeout(life, caller.call_on()).await;
         child.kill().unwrap();
         child.wait().unwrap();
@@ -168,7 +170,7 @@ async fn a_kill_at_any_moment_loses_the_last_moment_at_most_and_draws_or_spends_
     }
     let lives =
         format!("{} kills: {mute} before the first event, {total} events acknowledged, {kept} of them", moments());
-    assert!(kept > 0 && mute > 0, "{lives} long enough before a kill to be written");
+    assert!(kept > 0, "{lives} long enough before a kill to be written");
 
     // Left in peace, it sends what waits; whatever arrived before was one of those very reports.
     let recorder = Recorder::start(command(&corner, now, &server.url));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `gdbus` records all kinds of events, in the shapes that libeosmetrics sends.
 
-use stipple_client_dp::dbus::EventRecorderServerProxy;
+use stipple_client_dp::dbus::{EventRecorderServerProxy, MetricsProxy};
 use tokio::task::JoinSet;
 use zbus::wire::Variant;
 
@@ -72,7 +72,7 @@ fn kills(corner: &Corner) -> u64 {
     tallies.filter(|row| row["metric"] == "problems.oom-kills").map(|row| row["number"].as_u64().unwrap()).sum()
 }
 
-/// Calls share a transaction; none is lost or counted twice, and whoever looks after an answer sees what was answered.
+/// Calls share a transaction; none is lost or counted twice, and whoever looks sees all that was acknowledged.
 #[tokio::test]
 async fn calls_in_flight_count_once_each() {
     let corner = Corner::new();
@@ -92,18 +92,22 @@ async fn calls_in_flight_count_once_each() {
     }
 }
 
-/// An answer comes before the state's file has the event; neither an orderly end nor a no comes in between.
+/// An event is acknowledged before it is written; neither an orderly end nor the user's word comes in between.
 #[tokio::test]
-async fn what_was_answered_is_written_before_the_end_and_before_a_no() {
+async fn what_was_said_is_judged_by_what_the_user_wanted_then() {
     let corner = Corner::new();
-    let first = corner.enabled();
+    let first = corner.recorder();
     let caller = corner.connect().await;
     let recorder = EventRecorderServerProxy::new(&caller).await.unwrap();
+    let owner = MetricsProxy::new(&caller).await.unwrap();
     let record = async || {
         for _ in 0..5 {
             recorder.record_singular_event(0, &OOM_KILL.to_be_bytes(), 1, false, &Variant::from(false)).await.unwrap();
         }
     };
+    record().await;
+    recorder.set_enabled(true).await.unwrap();
+    assert_eq!(kills(&corner), 0, "nothing was wanted before the first yes");
     record().await;
     assert!(first.stop().success());
     let _second = corner.recorder();
@@ -111,8 +115,19 @@ async fn what_was_answered_is_written_before_the_end_and_before_a_no() {
 
     record().await;
     recorder.set_enabled(false).await.unwrap();
+    record().await;
     recorder.set_enabled(true).await.unwrap();
-    assert_eq!(kills(&corner), 0, "what was said under the yes before is deleted with it");
+    assert_eq!(kills(&corner), 0, "the no deletes what was said before it, and forbids what was said after it");
+
+    record().await;
+    owner.opt_out("problems").await.unwrap();
+    record().await;
+    owner.opt_in("problems").await.unwrap();
+    record().await;
+    assert_eq!(kills(&corner), 5, "the category was off when the others happened");
+    record().await;
+    owner.erase().await.unwrap();
+    assert_eq!(kills(&corner), 0);
 }
 
 #[test]
