@@ -146,6 +146,7 @@ impl Daemon {
                 () = &mut stop => break,
                 () = connection.closed() => break,
                 _ = ticks.tick() => {
+                    self.judge_timers(&connection).await;
                     warn_of(self.update(Manager::ask(&connection).await).await);
                     warn_of(self.announce(&connection).await);
                     self.upload_in_background();
@@ -164,9 +165,8 @@ impl Daemon {
         Ok(())
     }
 
-    /// Records what timers and probes have, and closes the weeks that are over.
+    /// Records what probes find, and closes the weeks that are over.
     async fn update(&self, manager: Manager) -> Result<(), DaemonError> {
-        self.slice_timers().await?;
         let mut workstation = self.workstation.lock().await;
         probes::run(&mut workstation, System::at(&self.options.root), manager)?;
         Ok(workstation.advance(&mut entropy::generator()?)?)
@@ -186,6 +186,7 @@ impl Daemon {
         connection: &Connection,
         change: impl FnOnce(&mut Workstation) -> Result<(), WorkstationError>,
     ) -> Result<(), DaemonError> {
+        self.judge_timers(connection).await;
         let outcome = change(&mut *self.workstation.lock().await);
         self.uploads.interrupt();
         self.announce(connection).await?;
@@ -221,9 +222,7 @@ impl Daemon {
         } else {
             let disabled = {
                 let mut timers = self.timers.lock().await;
-                for (number, _) in timers.end(None) {
-                    remove_timer(connection, number);
-                }
+                forget_timers(connection, &mut timers);
                 self.workstation.lock().await.disable()
             };
             self.quotas.lock().await.forget_all();
@@ -364,6 +363,14 @@ impl Daemon {
         }
     }
 
+    /// Has what running timers have measured judged by what is wanted now. An administrator's lock ends them, as a no does.
+    async fn judge_timers(&self, connection: &Connection) {
+        if self.is_off().await {
+            forget_timers(connection, &mut *self.timers.lock().await);
+        }
+        warn_of(self.slice_timers().await);
+    }
+
     /// Records the time that running timers have measured, so that a week gets its own part of a long one.
     pub(super) async fn slice_timers(&self) -> Result<(), DaemonError> {
         let mut timers = self.timers.lock().await;
@@ -383,6 +390,13 @@ impl Daemon {
 pub(super) fn warn_of<T>(outcome: Result<T, DaemonError>) {
     if let Err(error) = outcome {
         tracing::warn!("{error}");
+    }
+}
+
+/// Ends every timer unrecorded.
+fn forget_timers(connection: &Connection, timers: &mut Timers) {
+    for (number, _) in timers.end(None) {
+        remove_timer(connection, number);
     }
 }
 

@@ -89,3 +89,28 @@ async fn a_no_ends_every_timer_unrecorded() {
     stop(&caller, &timer).await.unwrap_err();
     assert_eq!(corner.tally("usage.applications"), "none");
 }
+
+#[tokio::test]
+async fn what_a_timer_measured_while_its_metric_was_off_stays_unrecorded() {
+    let corner = Corner::new();
+    let _recorder = corner.enabled();
+    let caller = corner.connect().await;
+    let timer = start(&caller, "firefox.desktop").await;
+    corner.stipple_ok(&["opt-out", "usage"]);
+    corner.stipple_ok(&["opt-in", "usage"]);
+    stop(&caller, &timer).await.unwrap();
+    assert_eq!(corner.tally("usage.applications"), "none");
+}
+
+#[tokio::test]
+async fn an_administrators_lock_ends_every_timer_unrecorded() {
+    let corner = Corner::new();
+    let _recorder = corner.enabled();
+    let caller = corner.connect().await;
+    let timer = start(&caller, "firefox.desktop").await;
+    std::fs::write(corner.path("disabled"), "").unwrap();
+    corner.stipple_ok(&["erase"]);
+    std::fs::remove_file(corner.path("disabled")).unwrap();
+    stop(&caller, &timer).await.unwrap_err();
+    assert_eq!(corner.tally("usage.applications"), "none");
+}
