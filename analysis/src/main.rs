@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `stipple-analysis`: estimates and reports from a counts dataset.
 
+#[cfg(test)]
+mod pages_tests;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `stipple-catalog`: checks a catalogue and lists what it collects.
 
+#[cfg(test)]
+mod pages_tests;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
