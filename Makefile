@@ -7,7 +7,7 @@ SEEDS ?= 20
 SECONDS ?= 600
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: demo test bench peers tables notebooks coverage coverage-study fuzz audit lint setup clean
+.PHONY: demo test bench peers tables notebooks coverage coverage-study fuzz audit lint install setup clean
 
 ## demo: from a D-Bus event to a published estimate (CLIENTS=20000 SEED=1)
 demo: setup
@@ -22,15 +22,20 @@ test: setup lint
 	then cargo nextest run --locked --no-fail-fast && cargo test --locked -q --doc; \
 	else cargo test --locked --no-fail-fast; fi
 
-## lint: formatting, clippy, documentation, licence lines, units
+## lint: formatting, clippy, documentation, licence lines, units, what an installation lacks
 lint: setup
 	scripts/check-headers
 	scripts/check-units
+	scripts/check-install
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked -p stipple-ldp --all-targets --features research,opendp -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked -q --no-deps
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked -q --no-deps -p stipple-ldp --features research,opendp
+
+## install: what `cargo build --release` made and packaging/ has, below DESTDIR (PARTS="client settings aggregator analysis")
+install:
+	scripts/install $(PARTS)
 
 ## bench: ratios against named peers, written to target/bench/ratios.json (BENCH_FLAGS="--only overload" for ten minutes of overload)
 bench: setup

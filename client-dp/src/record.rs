@@ -115,7 +115,8 @@ impl Workstation {
         }
         let out = consent::opted_out(&transaction)?;
         for (week, events) in calls {
-            let week = week.unwrap_or(present.week);
+            // A clock that was corrected makes no later week than the present one.
+            let week = week.unwrap_or(present.week).min(present.week);
             if week < present.week && week < latest(&transaction)? {
                 continue;
             }

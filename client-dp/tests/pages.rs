@@ -57,18 +57,6 @@ fn stdout(output: &Output) -> String {
 }
 
 #[test]
-fn groff_reads_every_page_without_a_warning() {
-    for path in pages().into_keys().filter(|path| path.starts_with("man")) {
-        let page = packaging().join(&path);
-        let output = Command::new("groff").args(["-man", "-Tascii", "-P-cbou", "-ww"]).arg(&page).output();
-        let output = output.expect("groff is installed: scripts/setup does it");
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{}", path.display());
-        let text = stdout(&output);
-        assert!(text.contains("NAME") && text.contains("SYNOPSIS"), "{}: {text}", path.display());
-    }
-}
-
-#[test]
 fn bash_completes_verbs_options_and_their_values() {
     let script = packaging().join("completions/bash/stipple");
     let complete = |words: &[&str]| {

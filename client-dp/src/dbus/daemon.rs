@@ -146,8 +146,9 @@ impl Daemon {
                 () = &mut stop => break,
                 () = connection.closed() => break,
                 _ = ticks.tick() => {
-                    self.judge_timers(&connection).await;
-                    warn_of(self.update(Manager::ask(&connection).await).await);
+                    let manager = Manager::ask(&connection).await;
+                    warn_of(self.judge_timers(&connection).await);
+                    warn_of(self.update(manager).await);
                     warn_of(self.announce(&connection).await);
                     self.upload_in_background();
                 }
@@ -186,7 +187,12 @@ impl Daemon {
         connection: &Connection,
         change: impl FnOnce(&mut Workstation) -> Result<(), WorkstationError>,
     ) -> Result<(), DaemonError> {
-        self.judge_timers(connection).await;
+        self.count_refused().await;
+        if let Err(error) = self.judge_timers(connection).await {
+            // What cannot be judged by what was wanted until now must not be by what is wanted from now on.
+            tracing::warn!("{error}");
+            forget_timers(connection, &mut *self.timers.lock().await);
+        }
         let outcome = change(&mut *self.workstation.lock().await);
         self.uploads.interrupt();
         self.announce(connection).await?;
@@ -220,6 +226,7 @@ impl Daemon {
             let manager = Manager::ask(connection).await;
             probes::run(&mut *self.workstation.lock().await, System::at(&self.options.root), manager)?;
         } else {
+            self.count_refused().await;
             let disabled = {
                 let mut timers = self.timers.lock().await;
                 forget_timers(connection, &mut timers);
@@ -364,11 +371,13 @@ impl Daemon {
     }
 
     /// Has what running timers have measured judged by what is wanted now. An administrator's lock ends them, as a no does.
-    async fn judge_timers(&self, connection: &Connection) {
-        if self.is_off().await {
+    async fn judge_timers(&self, connection: &Connection) -> Result<(), DaemonError> {
+        let on = self.workstation.lock().await.is_on()?;
+        if !on {
             forget_timers(connection, &mut *self.timers.lock().await);
+            self.quotas.lock().await.forget_all();
         }
-        warn_of(self.slice_timers().await);
+        self.slice_timers().await
     }
 
     /// Records the time that running timers have measured, so that a week gets its own part of a long one.
@@ -376,13 +385,13 @@ impl Daemon {
         let mut timers = self.timers.lock().await;
         let mut workstation = self.workstation.lock().await;
         let week = workstation.rest_of_week()?;
-        let mut events = Vec::new();
         for timer in timers.running() {
             let slices = timer.slice(Instant::now(), week);
             let (id, payload) = (timer.event, timer.payload.as_deref());
-            events.extend(slices.iter().map(|slice| (Some(slice.week), slice.event(id, payload))));
+            let events: Vec<_> = slices.iter().map(|slice| (Some(slice.week), slice.event(id, payload))).collect();
+            workstation.record_in(&events)?;
         }
-        Ok(workstation.record_in(&events)?)
+        Ok(())
     }
 }
 

@@ -69,6 +69,12 @@ async fn long_messages_and_sequences_are_refused_and_counted() {
     corner.until("the refusals counted", |corner| {
         (corner.dropped("message too long") == 2 && corner.dropped("sequence too long") == 1).then_some(())
     });
+    // What is refused is written down after a second: not after an erasure that came in between.
+    record(&caller, &"x".repeat(1 << 20)).await.unwrap_err();
+    corner.stipple_ok(&["erase"]);
+    recorder.record_event_sequence(0, &id, &entries).await.unwrap_err();
+    corner.until("a later refusal counted", |corner| (corner.dropped("sequence too long") == 1).then_some(()));
+    assert_eq!(corner.dropped("message too long"), 0);
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Aggregate timers: they belong to their caller, end with it, and are tallied however they end.
+//! Aggregate timers: they belong to their caller, end with it, and are tallied however they end, unless a no or a lock ends them.
 
 use stipple_client_dp::dbus::{AggregateTimerProxy, EventRecorderServerProxy};
 use zbus::Connection;
