@@ -97,7 +97,7 @@ pub fn measure(catalog: &Path, out: &Path, quick: bool) -> anyhow::Result<Vec<Ro
         calls(&runtime, &connection, USED, IN_FLIGHT, rounds, each)?,
         calls(&runtime, &connection, CRASHED, 1, rounds, each)?,
         calls(&runtime, &connection, CRASHED, IN_FLIGHT, rounds, each)?,
-        stops(&runtime, &connection, short)?,
+        stops(&runtime, &connection, rounds)?,
     ];
     let sequences = if quick { 10 } else { 1000 };
     runtime.block_on(sequences_of(&connection, sequences))?;
