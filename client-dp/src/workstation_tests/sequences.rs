@@ -100,3 +100,13 @@ fn what_is_left_of_a_week_ends_at_its_last_midnight() {
     let (week, rest) = rig.workstation.rest_of_week().unwrap();
     assert_eq!((week, rest.as_secs()), (EPOCH.week(0), (7 * 24 - 33) * 3600));
 }
+
+#[test]
+fn a_clock_that_was_corrected_makes_no_later_week() {
+    let mut rig = on_a_tuesday();
+    let part = Event { id: event_id(7), payload: None, times: 1, seconds: 6 };
+    rig.workstation.record_in(&[(Some(EPOCH.week(5)), part)]).unwrap();
+    assert_eq!(rig.count("SELECT count(DISTINCT week) FROM tally"), 1);
+    let week = rig.count("SELECT week FROM tally WHERE metric = 'usage.time'");
+    assert_eq!(week, i64::from(EPOCH.week(0).index()));
+}

@@ -107,15 +107,22 @@ async fn without_a_yes_no_call_is_refused_or_remembered() {
     assert_eq!(std::fs::read_dir(corner.state()).unwrap().count(), 0);
 }
 
-/// A no forgets who had called, and what they had used up.
+/// A no forgets who had called, and what they had used up; so does a lock, once it is seen.
 #[tokio::test]
-async fn a_no_ends_every_limit() {
+async fn a_no_and_a_lock_end_every_limit() {
     let corner = Corner::new();
     let _recorder = corner.enabled();
     let caller = corner.connect().await;
     let recorder = EventRecorderServerProxy::new(&caller).await.unwrap();
     let entries: Vec<_> = (0..BURST).map(|_| (0, true, Variant::from("firefox.desktop"))).collect();
     let id = DAILY_APP_USAGE.to_be_bytes();
+    recorder.record_event_sequence(0, &id, &entries).await.unwrap();
+    recorder.record_event_sequence(0, &id, &entries).await.unwrap_err();
+    std::fs::write(corner.path("disabled"), "").unwrap();
+    corner.stipple_ok(&["erase"]);
+    recorder.record_event_sequence(0, &id, &entries).await.unwrap();
+    recorder.record_event_sequence(0, &id, &entries).await.unwrap();
+    std::fs::remove_file(corner.path("disabled")).unwrap();
     recorder.record_event_sequence(0, &id, &entries).await.unwrap();
     recorder.record_event_sequence(0, &id, &entries).await.unwrap_err();
     recorder.set_enabled(false).await.unwrap();
