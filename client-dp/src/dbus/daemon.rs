@@ -251,12 +251,12 @@ impl Daemon {
         let caller = sender(header)?;
         // Who is remembered has called under a yes, and a no forgets everybody: the state need not be asked for each call.
         let known = self.quotas.lock().await.user_of(&caller).is_some();
-        if !known && self.is_off().await {
+        if !known && !self.is_on().await {
             return Ok(None);
         }
         let user = self.user_of(connection, &caller).await;
         // A no may have come while the bus was asked.
-        if !known && self.is_off().await {
+        if !known && !self.is_on().await {
             return Ok(None);
         }
         let now = self.workstation.clock().now();
@@ -273,8 +273,9 @@ impl Daemon {
         }
     }
 
-    async fn is_off(&self) -> bool {
-        !self.workstation.lock().await.is_on().unwrap_or(false)
+    /// Whether anything may be recorded; not if that cannot be read.
+    pub(super) async fn is_on(&self) -> bool {
+        self.workstation.lock().await.is_on().unwrap_or(false)
     }
 
     /// Counts a refused call, soon, and words the answer.

@@ -47,7 +47,7 @@ impl Recorder {
     /// Whether events are recorded and reports sent.
     #[zbus(property)]
     async fn enabled(&self) -> bool {
-        self.0.workstation.lock().await.is_on().unwrap_or(false)
+        self.0.is_on().await
     }
 
     /// Always empty: there is no tracking id.
